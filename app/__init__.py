@@ -1,0 +1,1 @@
+"""Oneshape: one API in front of many image and chat vendors."""

@@ -1,0 +1,1 @@
+"""The use cases: admission, dispatch and settlement of image and chat requests."""

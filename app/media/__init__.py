@@ -1,0 +1,1 @@
+"""Where image bytes live: storing, fetching from guarded URLs, converting, signing links."""

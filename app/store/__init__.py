@@ -1,0 +1,1 @@
+"""The only room that knows SQL: tables, transactions, tasks, accounts and the ledger."""

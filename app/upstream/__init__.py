@@ -1,0 +1,1 @@
+"""The only caller of vendors: HTTP, deadlines, byte caps, credentials, concurrency and breakers."""

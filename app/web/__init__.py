@@ -1,0 +1,1 @@
+"""HTTP and nothing else: endpoints, middleware and error rendering over the gateway's use cases."""

@@ -1,0 +1,1 @@
+"""Background work: claiming tasks, heartbeats, resuming polls, delivering webhooks."""
