@@ -82,7 +82,7 @@ class GatewayError(Exception):
 class ClientError(GatewayError):
     """The client can mend it."""
 
-    type = "invalid_request_error"
+    type: ClassVar[ErrorType] = "invalid_request_error"
 
 
 class InvalidRequest(ClientError):
@@ -106,28 +106,28 @@ class InvalidRequest(ClientError):
 
 class ModerationBlocked(ClientError):
     status = 400
-    type = "image_generation_user_error"
+    type: ClassVar[ErrorType] = "image_generation_user_error"
     default_code = "moderation_blocked"
     codes = frozenset({"moderation_blocked"})
 
 
 class Unauthenticated(ClientError):
     status = 401
-    type = "authentication_error"
+    type: ClassVar[ErrorType] = "authentication_error"
     default_code = "invalid_api_key"
     codes = frozenset({"invalid_api_key", "missing_api_key", "expired_api_key"})
 
 
 class InsufficientQuota(ClientError):
     status = 402
-    type = "insufficient_quota"
+    type: ClassVar[ErrorType] = "insufficient_quota"
     default_code = "insufficient_balance"
     codes = frozenset({"insufficient_balance", "budget_exceeded"})
 
 
 class PermissionDenied(ClientError):
     status = 403
-    type = "permission_error"
+    type: ClassVar[ErrorType] = "permission_error"
     default_code = "model_not_allowed"
     codes = frozenset({"model_not_allowed", "account_disabled", "invalid_signature", "admin_only"})
 
@@ -152,7 +152,7 @@ class RequestTimeout(ClientError):
 
 class Conflict(ClientError):
     status = 409
-    type = "conflict_error"
+    type: ClassVar[ErrorType] = "conflict_error"
     default_code = "idempotency_in_progress"
     codes = frozenset({"idempotency_in_progress", "conflict"})
 
@@ -183,7 +183,7 @@ class IdempotencyKeyReused(ClientError):
 
 class RateLimited(ClientError):
     status = 429
-    type = "rate_limit_error"
+    type: ClassVar[ErrorType] = "rate_limit_error"
     default_code = "rate_limit_exceeded"
     codes = frozenset({"rate_limit_exceeded", "concurrency_limit_exceeded"})
 
@@ -205,7 +205,7 @@ class Overloaded(ServerError):
 class UpstreamError(GatewayError):
     """A vendor's doing; the client is not charged."""
 
-    type = "upstream_error"
+    type: ClassVar[ErrorType] = "upstream_error"
 
 
 class BadUpstream(UpstreamError):

@@ -139,3 +139,28 @@ class DeliveredImage:
     size_bytes: int
     sha256: str
     revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedImage:
+    """A delivered picture as one answer serves it: `url` is signed and expires; `blob` is there when base64 was asked for."""
+
+    image: DeliveredImage
+    url: str
+    blob: Blob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswer:
+    """A finished image request, for any surface to render. `created_at` is unix seconds; `units` is what was charged."""
+
+    task_id: str
+    model: str
+    created_at: float
+    images: tuple[ServedImage, ...]
+    images_requested: int
+    units: int
+    response_format: ResponseFormat
+    text: str = ""
+    usage: ImageUsage = ImageUsage()
+    warnings: tuple[Warning, ...] = ()

@@ -5,10 +5,10 @@ Bytes themselves live in files; what travels through the waist is a Blob.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pybase64
 
@@ -120,3 +120,27 @@ class Blobs:
             return blob
         data = decode_base64(text)
         return None if data is None else Blob.of(data)
+
+
+class MediaStore(Protocol):
+    """Where stored pictures live: a directory, or a bucket. Names are media ids with their extension, never a client's words."""
+
+    async def put(self, name: str, blob: Blob) -> None:
+        """Stores the bytes durably: when it returns they survive a crash. Raises: Overloaded (storage_unavailable)."""
+        ...
+
+    async def blob(self, name: str) -> Blob:
+        """The stored bytes as a blob that can be read here. Raises: NotFound (media_not_found)."""
+        ...
+
+    def read(self, name: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The stored bytes in chunks, from `start`. Raises: NotFound (media_not_found)."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Erases; a missing name is no error."""
+        ...
+
+    async def check(self) -> None:
+        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now (gone, read-only, disk nearly full)."""
+        ...
