@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# For a reproducible base give its digest: --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm@sha256:…
-ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+# For a reproducible base give its digest: --build-arg PYTHON_IMAGE=python:3.13-slim-trixie@sha256:…
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
