@@ -14,7 +14,7 @@ from packaging.version import Version
 from tests.house.repository import ROOT, text
 
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
-# Below these a published hole is open (fault-cases section 6): Host and path bypass, form parsing, smuggling, PSD writes.
+# Below these a hole is known (fault-cases section 6): Host and path bypass, form parsing, smuggling, PSD writes.
 FLOORS: Final = {
     "starlette": "1.3.1",
     "uvicorn": "0.54.0",
