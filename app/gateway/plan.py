@@ -1,0 +1,86 @@
+"""What could serve a request: its targets in order, each with its dialect, and what each would have to ignore."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.core.catalog import Model, Target, Vendor
+from app.core.dialect import ImageDialect, Takes
+from app.core.errors import InvalidRequest, NoVendorAvailable
+from app.core.image import ImageRequest, Warning
+from app.gateway.routing import order
+
+ATTEMPTS_MAX: Final = 3
+"""How many targets one picture is asked of, at most (fault-cases section 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One target on the way, and the dialect to speak there."""
+
+    target: Target
+    dialect: ImageDialect
+    takes: Takes
+
+    @property
+    def vendor(self) -> Vendor:
+        """Whom to call."""
+        return self.target.vendor
+
+    def ignores(self, request: ImageRequest) -> tuple[Warning, ...]:
+        """What this target cannot be told of the request."""
+        unspoken = [
+            Warning("ignored", name, f"The field {name!r} is not supported by what served this request.")
+            for name in request.options
+            if name not in self.takes.options
+        ]
+        if request.history and not self.takes.history:
+            unspoken.append(
+                Warning("ignored", "messages", "Only the last user message was used; earlier turns were not sent.")
+            )
+        if request.aspect_ratio is not None and not self.takes.aspect_ratio:
+            unspoken.append(Warning("ignored", "aspect_ratio", "What served this request chooses the ratio itself."))
+        return tuple(unspoken)
+
+
+class Planner:
+    """Makes plans from a model's targets, the health of their vendors and chance."""
+
+    def __init__(
+        self, dialects: Mapping[str, ImageDialect], *, resting: Callable[[Vendor], bool], rng: random.Random
+    ) -> None:
+        self._dialects = dialects
+        self._resting = resting
+        self._rng = rng
+
+    def plan(self, model: Model, request: ImageRequest, *, strict: bool = False) -> tuple[Stop, ...]:
+        """The stops in order, at most three, at least one.
+
+        Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask, or, when `strict`,
+        when each would ignore something.
+        """
+        stops = [self._stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
+        if not stops:
+            raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
+        if request.mask is not None:
+            stops = [stop for stop in stops if stop.takes.mask]
+            if not stops:
+                raise InvalidRequest(
+                    "A mask cannot be applied by what serves this model.", code="unsupported_parameter", param="mask"
+                )
+        if strict:
+            stops = _without_warnings(stops, request)
+        return tuple(stops[:ATTEMPTS_MAX])
+
+    def _stop(self, target: Target) -> Stop:
+        dialect = self._dialects[target.vendor.dialect]
+        return Stop(target, dialect, dialect.takes(target))
+
+
+def _without_warnings(stops: list[Stop], request: ImageRequest) -> list[Stop]:
+    silent = [stop for stop in stops if not stop.ignores(request)]
+    if not silent:
+        warning = stops[0].ignores(request)[0]
+        raise InvalidRequest(warning.message, code="unsupported_parameter", param=warning.param)
+    return silent

@@ -1,0 +1,56 @@
+"""An admitted request in somebody's hands, and what came of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.core.exchange import VendorFailure
+from app.core.image import DeliveredImage, ImageRequest, ImageUsage, Warning
+from app.core.pricing import Price, Units
+from app.gateway.plan import Stop
+
+Surface = Literal["openai_chat", "openai_images", "image_tasks", "gemini"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task that this process owns until `deadline_at` (unix seconds), under a lease."""
+
+    task_id: str
+    lease_token: str
+    account_id: str
+    request: ImageRequest
+    stops: tuple[Stop, ...]
+    price: Price
+    created_at: float
+    deadline_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptDone:
+    """An attempt that delivered, to be recorded with the money. `cost_units`: what the vendor is expected to bill."""
+
+    attempt_id: str
+    images_delivered: int
+    cost_units: Units
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What one or several calls brought: stored pictures in order, or why there are none."""
+
+    images: tuple[DeliveredImage, ...] = ()
+    text: str = ""
+    usage: ImageUsage = ImageUsage()
+    warnings: tuple[Warning, ...] = ()
+    done: tuple[AttemptDone, ...] = ()
+    failures: tuple[VendorFailure, ...] = field(default=(), compare=False)
+
+    def __add__(self, other: "Drawn") -> "Drawn":
+        return Drawn(
+            self.images + other.images,
+            "\n".join(text for text in (self.text, other.text) if text),
+            self.usage + other.usage,
+            self.warnings + tuple(warning for warning in other.warnings if warning not in self.warnings),
+            self.done + other.done,
+            self.failures + other.failures,
+        )

@@ -1,0 +1,188 @@
+"""Drives an Exchange over HTTP: the only place that calls vendors. Deadlines, byte caps and streaming live here, meaning does not."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+import orjson
+
+from app.core.catalog import Vendor
+from app.core.clock import Clock
+from app.core.exchange import Call, Exchange, Failure, Json, Outcome, Reply, VendorFailure
+from app.core.media import Blobs
+from app.upstream.body import Body, body_of
+from app.wire.blobs import BlobSink, Lifter, LiftError
+from app.wire.sse import SseEventTooLarge, SseParser, looks_like_sse
+
+TEXT_CHARS: Final = 2_000
+USER_AGENT: Final = "oneshape"
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How long and how much one call may be. Defaults are those of fault-cases section 5."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 180.0
+    idle_s: float = 60.0
+    document_bytes: int = 32 * 2**20
+    blob_bytes: int = 40 * 2**20
+    blobs: int = 32
+
+
+async def nothing_to_record(call: Call) -> None:
+    """For exchanges whose calls cost nothing."""
+
+
+class VendorClient:
+    """Calls vendors. `http` carries the transport; the same client serves all vendors."""
+
+    def __init__(self, http: httpx.AsyncClient, *, clock: Clock, limits: CallLimits | None = None) -> None:
+        self._http = http
+        self._clock = clock
+        self._limits = limits or CallLimits()
+
+    async def drive(
+        self,
+        exchange: Exchange[Outcome],
+        vendor: Vendor,
+        *,
+        credential: str,
+        open_sink: Callable[[], BlobSink],
+        before_send: Callable[[Call], Awaitable[None]] = nothing_to_record,
+    ) -> Outcome:
+        """Runs the exchange to its outcome. `before_send` is awaited before each call leaves, to record that it may.
+
+        Raises:
+            VendorFailure: the exchange said so, the vendor could not be reached, or it did not answer in time.
+        """
+        try:
+            call = next(exchange)
+            while True:
+                await before_send(call)
+                reply = await self._send(call, vendor, credential, open_sink)
+                call = exchange.send(reply)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        finally:
+            exchange.close()
+
+    async def _send(self, call: Call, vendor: Vendor, credential: str, open_sink: Callable[[], BlobSink]) -> Reply:
+        try:
+            async with asyncio.timeout(vendor.timeout_s), self._response(call, vendor, credential) as response:
+                return await self._read(response, open_sink)
+        except TimeoutError as error:
+            raise VendorFailure(Failure.TIMED_OUT, "no answer in time") from error
+        except httpx.ConnectError as error:
+            raise VendorFailure(Failure.UNREACHABLE, str(error)) from error
+        except httpx.TransportError as error:
+            raise VendorFailure(Failure.CUT, str(error)) from error
+
+    @asynccontextmanager
+    async def _response(self, call: Call, vendor: Vendor, credential: str) -> AsyncIterator[httpx.Response]:
+        body = body_of(call)
+        request = self._http.build_request(
+            call.method,
+            vendor.base_url.rstrip("/") + call.path,
+            params=call.query or None,
+            headers=_headers(call, credential, body),
+            content=body.chunks() if body is not None else None,
+            timeout=httpx.Timeout(None, connect=self._limits.connect_s),
+        )
+        async with asyncio.timeout(self._limits.first_byte_s):
+            response = await self._http.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink]) -> Reply:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=response.status_code)
+        limits = self._limits
+        lifter = Lifter(
+            open_sink,
+            secrets.token_hex(8),
+            max_document_bytes=limits.document_bytes,
+            max_blob_bytes=limits.blob_bytes,
+            max_blobs=limits.blobs,
+        )
+        document = bytearray()
+        try:
+            async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
+                document += lifter.feed(chunk)
+            document += lifter.close()
+            return self._reply(response, bytes(document), lifter.blobs)
+        except (LiftError, SseEventTooLarge) as error:
+            raise VendorFailure(Failure.UNREADABLE, str(error), status=response.status_code) from error
+
+    def _reply(self, response: httpx.Response, body: bytes, blobs: Blobs) -> Reply:
+        document, is_json, events = None, False, None
+        if "text/event-stream" in response.headers.get("content-type", "") or looks_like_sse(body[:64]):
+            events = _events(body)
+        else:
+            try:
+                document, is_json = orjson.loads(body), True
+            except orjson.JSONDecodeError:
+                pass
+        return Reply(
+            status=response.status_code,
+            document=document,
+            is_json=is_json,
+            events=events,
+            text=body[: TEXT_CHARS * 4].decode("utf-8", "replace")[:TEXT_CHARS],
+            retry_after_s=_retry_after(response.headers.get("retry-after"), self._clock),
+            blobs=blobs,
+        )
+
+
+async def _with_idle_limit(chunks: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(idle_s):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        yield chunk
+
+
+def _headers(call: Call, credential: str, body: Body | None) -> dict[str, str]:
+    auth = {"authorization": f"Bearer {credential}"} if call.auth == "bearer" else {"x-goog-api-key": credential}
+    headers = {**auth, "accept-encoding": "identity", "user-agent": USER_AGENT, "accept": "application/json, text/event-stream"}
+    if body is not None:
+        headers |= {"content-type": body.content_type, "content-length": str(body.length)}
+    return headers
+
+
+def _events(body: bytes) -> tuple[Json, ...]:
+    """The JSON data of each event; an event without data, or `[DONE]`, says nothing."""
+    parser = SseParser()
+    documents = []
+    for event in [*parser.feed(body), *parser.close()]:
+        data = event.data.strip()
+        if data and data != b"[DONE]":
+            try:
+                documents.append(orjson.loads(data))
+            except orjson.JSONDecodeError as error:
+                raise VendorFailure(Failure.UNREADABLE, "an event that is not JSON") from error
+    return tuple(documents)
+
+
+def _retry_after(value: str | None, clock: Clock) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date; None when it says nothing usable."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - clock.now()
+        except ValueError:
+            return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -1,0 +1,88 @@
+"""Every error on its way out: one place that picks the surface's shape, sets the headers and hides what is not the client's."""
+
+from collections.abc import Mapping
+
+import structlog
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.core.errors import (
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    UnsupportedMediaType,
+)
+from app.surfaces import gemini, image_tasks
+from app.wire.openai import error_body
+from app.wire.strict_json import dumps
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S_MAX = 60
+
+
+def error_response(error: GatewayError, path: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for an error, in the shape of the surface that `path` belongs to."""
+    out = dict(headers or {})
+    if error.retry_after_s is not None:
+        out["retry-after"] = str(min(max(round(error.retry_after_s), 1), RETRY_AFTER_S_MAX))
+    if error.should_retry is not None:
+        out["x-should-retry"] = "true" if error.should_retry else "false"
+    if error.task_id is not None:
+        out["oneshape-task-id"] = error.task_id
+    return Response(dumps(_body(error, path)), status_code=error.status, headers=out, media_type="application/json")
+
+
+def _body(error: GatewayError, path: str) -> object:
+    if path.startswith("/v1/images/tasks"):
+        return image_tasks.render_error(error)
+    if path.startswith("/v1beta/") or (path.startswith("/v1/models/") and ":" in path):
+        return gemini.render_error(error)
+    return error_body(error)
+
+
+async def on_gateway_error(request: Request, error: Exception) -> Response:
+    """Handler for the drawn tree."""
+    assert isinstance(error, GatewayError)
+    return error_response(error, request.url.path)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Handler for what the framework refuses by itself: unknown paths, methods, sizes."""
+    assert isinstance(error, StarletteHTTPException)
+    return error_response(_of_status(error.status_code, request), request.url.path, error.headers)
+
+
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """The client left while sending; nobody reads this answer, but the server wants one."""
+    return error_response(InvalidRequest("The request was not received whole."), request.url.path)
+
+
+async def on_any_error(request: Request, error: Exception) -> Response:
+    """Handler for bugs: the client learns nothing but that it is ours."""
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return error_response(InternalError("Something went wrong on our side."), request.url.path)
+
+
+def _of_status(status: int, request: Request) -> GatewayError:
+    if status == 404:
+        return NotFound(f"There is nothing at {request.url.path!r}.")
+    if status == 405:
+        return MethodNotAllowed(f"{request.method} is not allowed at {request.url.path!r}.")
+    if status == 413:
+        return RequestTooLarge("The request body is too large.")
+    if status == 415:
+        return UnsupportedMediaType("This content type is not accepted here.")
+    return InvalidRequest("The request is not valid.") if status < 500 else InternalError("Something went wrong on our side.")
+
+
+HANDLERS = {
+    GatewayError: on_gateway_error,
+    StarletteHTTPException: on_http_error,
+    ClientDisconnect: on_disconnect,
+    Exception: on_any_error,
+}
