@@ -13,6 +13,9 @@ from app.core.errors import BadUpstream
 COMMENT_KEEPALIVE: Final = b": keep-alive\n\n"
 """What is sent to a waiting client of the OpenAI surfaces; google-genai refuses comments (wire-facts 4.7)."""
 
+MAX_EVENT_BYTES: Final = 40 * 2**20
+"""The largest event by default: a 20 MB picture inline is 27 MB of base64 (fault-cases section 5)."""
+
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LINE_AT_START = re.compile(rb"(?::[^\r\n]*+)?(?>\r\n|\n|\r)")
@@ -45,7 +48,7 @@ class SseSplitter:
     endless row of them takes no memory.
     """
 
-    def __init__(self, *, max_event_bytes: int) -> None:
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._held = bytearray()
         self._scanned = 0
@@ -97,7 +100,7 @@ class SseSplitter:
 class SseParser:
     """Reads events out of a byte stream, as tolerantly as WHATWG asks and as vendors need."""
 
-    def __init__(self, *, max_event_bytes: int) -> None:
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._splitter = SseSplitter(max_event_bytes=max_event_bytes)
         self._at_start = True
 

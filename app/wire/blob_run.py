@@ -1,0 +1,187 @@
+"""Where a long base64 picture begins in a document's bytes, and how it is read to its end, escapes and all.
+
+Chunks may be cut anywhere: finder and reader say how far they are certain, and are asked again from there with more.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import pybase64
+
+from app.core.media import HEAD_BYTES, sniff
+from app.wire.base64_text import Base64Decoder, InvalidBase64
+
+MIN_RUN: Final = 4096
+"""How many base64 characters make a run worth lifting; shorter pictures stay in the document as text."""
+
+# What may be inside a run. Some JSON encoders escape more than they must: PHP `/`, .NET `+`, Gson `=`.
+_CHARS: Final = rb"[A-Za-z0-9+/_-]"
+_ESCAPED_CHAR: Final = rb"\\(?:/|u00(?:2[bBdDfF]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA]))"
+_ESCAPED_SPACE: Final = rb"\\(?:[nrt]|u00(?:09|0[aAdD]|20))"
+_CUT_ESCAPE: Final = rb"\\(?:u(?:0(?:0[0-7]?)?)?)?\Z"
+
+_START: Final = re.compile(rb'(?:"|;base64,)(?=[\w+/\\ \t\r\n-]{32}|[\w+/\\ \t\r\n-]{0,31}\Z)')
+_RUN: Final = re.compile(rb"(?:(?:%b|[ \t\r\n])++|%b|%b)*+" % (_CHARS, _ESCAPED_CHAR, _ESCAPED_SPACE))
+_CHARS_TOKEN: Final = re.compile(_CHARS + rb"++")
+_ESCAPED_TOKEN: Final = re.compile(_ESCAPED_CHAR)
+_PADDING_TOKEN: Final = re.compile(rb"=|\\u003[dD]")
+_SPACES_TOKEN: Final = re.compile(rb"(?:[ \t\r\n]++|%b)++" % _ESCAPED_SPACE)
+_CUT_TOKEN: Final = re.compile(_CUT_ESCAPE)
+_ANY_ESCAPE: Final = re.compile(rb"%b|%b" % (_ESCAPED_CHAR, _ESCAPED_SPACE))
+_LONG_WORD: Final = re.compile(rb"(?:%b|%b){24}" % (_CHARS, _ESCAPED_CHAR))
+_OPEN_WORD: Final = re.compile(rb"(?:%b|%b)*+(?:\Z|%b)" % (_CHARS, _ESCAPED_CHAR, _CUT_ESCAPE))
+
+_MARK: Final = b";base64,"
+_SPACE: Final = b" \t\r\n"
+_LONGEST_ESCAPE: Final = 6
+_MAX_HEAD: Final = MIN_RUN * _LONGEST_ESCAPE
+_MAX_SPACES: Final = 1024
+_SNIFFED_CHARS: Final = (HEAD_BYTES + 2) // 3 * 4
+_ENDS_STRING: Final = b'"\\'
+_ENDS_LINK: Final = b"\"\\)]}>.,;'`<&|*" + bytes(range(0x80, 0x100))
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_COMMON_ESCAPES: Final = ((b"\\u002B", b"+"), (b"\\u002b", b"+"), (b"\\u002F", b"/"), (b"\\u002f", b"/"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """A run to lift: whether it has whitespace inside, and the bytes at which it may end."""
+
+    is_loose: bool
+    ends: bytes
+
+
+def find_run(buffer: bytes, scan: int) -> tuple[int, RunStart | None]:
+    """Looks for a run to lift. Returns where it begins; or up to where there is certainly none, and None."""
+    while match := _START.search(buffer, scan):
+        head = _RUN.match(buffer, match.end(), match.end() + _MAX_HEAD)
+        assert head is not None, "the pattern matches nothing, too"
+        text = _ANY_ESCAPE.sub(_unescaped, head[0]) if b"\\" in head[0] else head[0]
+        chars = text.translate(None, _SPACE)
+        if len(chars) >= MIN_RUN:
+            if start := _judge(text, chars, is_marked=buffer[match.start()] == _MARK[0]):
+                return head.start() + _leading_spaces(head[0]), start
+        elif len(head[0]) < _MAX_HEAD - _LONGEST_ESCAPE and _OPEN_WORD.match(buffer, head.end()):
+            return match.start(), None
+        scan = head.end()
+    mark = buffer.rfind(b";", max(scan, len(buffer) - len(_MARK) + 1))
+    return (mark if mark >= 0 and _MARK.startswith(buffer[mark:]) else len(buffer)), None
+
+
+class RunReader:
+    """Reads one run to its end, and feeds what is base64 in it to a decoder."""
+
+    def __init__(self, decoder: Base64Decoder, start: RunStart) -> None:
+        self._decoder = decoder
+        self._is_loose = start.is_loose
+        self._ends = start.ends
+        self.is_over = False
+
+    def read(self, buffer: bytes, position: int) -> int:
+        """Returns where the run ended (`is_over`), or from where on more bytes are needed.
+
+        Raises InvalidBase64 at what can neither be in a run nor end it, and what the decoder raises.
+        """
+        position = self._read_fast(buffer, position)
+        while position < len(buffer) and not self.is_over:
+            after = self._read_token(buffer, position)
+            if after is None:
+                break
+            position = after
+        return position
+
+    def _read_fast(self, buffer: bytes, position: int) -> int:
+        """Takes everything up to the likely end at once, when it is base64 with nothing but usual escapes in it."""
+        if self._decoder.is_padded:
+            return position
+        stop = min(_find(buffer, end, position) for end in (b'"', b")", b"="))
+        chars = buffer[position:stop]
+        cut = chars.rfind(b"\\", -_LONGEST_ESCAPE + 1) if stop == len(buffer) else -1
+        if cut >= 0:
+            stop, chars = position + cut, chars[:cut]
+        if b"\\" in chars and b"\\\\" not in chars:
+            chars = self._without_common_escapes(chars)
+        if self._is_loose:
+            chars = chars.translate(None, _SPACE)
+        return stop if self._decoder.write(chars) else position
+
+    def _without_common_escapes(self, chars: bytes) -> bytes:
+        """Undoes escapes in bulk, where no backslash is escaped itself. What stays fails to decode."""
+        chars = chars.replace(b"\\/", b"/")
+        if b"\\u" in chars:
+            for escape, char in _COMMON_ESCAPES:
+                chars = chars.replace(escape, char)
+        if self._is_loose:
+            chars = chars.replace(b"\\n", b"").replace(b"\\r", b"").replace(b"\\t", b"")
+        return chars
+
+    def _read_token(self, buffer: bytes, position: int) -> int | None:
+        """Takes what is at `position` and returns where it ends; None when that takes more bytes to know."""
+        if match := _CHARS_TOKEN.match(buffer, position):
+            self._decoder.write(match[0])
+        elif match := _ESCAPED_TOKEN.match(buffer, position):
+            self._decoder.write(_unescaped(match))
+        elif match := _PADDING_TOKEN.match(buffer, position):
+            self._decoder.pad()
+        elif match := _SPACES_TOKEN.match(buffer, position):
+            return self._read_spaces(buffer, position, match.end())
+        elif _CUT_TOKEN.match(buffer, position):
+            return None
+        elif buffer[position] in self._ends:
+            self.is_over = True
+            return position
+        else:
+            raise InvalidBase64("a picture's base64 has other characters in it")
+        return match.end()
+
+    def _read_spaces(self, buffer: bytes, position: int, after: int) -> int | None:
+        """Whitespace is inside the run when base64 goes on behind it, and otherwise ends it.
+
+        A word behind a whole number of groups may be prose: only a long one is base64. Once there was whitespace inside,
+        as in base64 wrapped into lines, the last line may be short.
+        """
+        if after - position <= _MAX_SPACES:
+            if self._decoder.is_padded:
+                goes_on = _PADDING_TOKEN.match(buffer, after)
+            elif self._is_loose:
+                return after
+            else:
+                goes_on = (_LONG_WORD if self._decoder.is_whole else _CHARS_TOKEN).match(buffer, after)
+            if goes_on:
+                self._is_loose = True
+                return after
+            if _OPEN_WORD.match(buffer, after):
+                return None
+        self.is_over = True
+        return position
+
+
+def _judge(text: bytes, chars: bytes, *, is_marked: bool) -> RunStart | None:
+    """Whether a long enough run is lifted. `text` is its beginning, `chars` the same without whitespace."""
+    space = re.search(rb"[ \t\r\n]", text.lstrip(_SPACE))
+    is_loose = space is not None and space.start() < MIN_RUN
+    if is_marked and not is_loose:
+        return RunStart(is_loose, _ENDS_LINK)
+    head = pybase64.b64decode(chars[:_SNIFFED_CHARS].translate(_TO_STANDARD), validate=True)
+    if sniff(head) in (None, "image/bmp"):  # Two letters, as BMP's signature, are found in any text.
+        return None
+    return RunStart(is_loose, _ENDS_LINK if is_marked else _ENDS_STRING)
+
+
+def _leading_spaces(head: bytes) -> int:
+    match = _SPACES_TOKEN.match(head)
+    return match.end() if match else 0
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    """The byte that one escape means."""
+    escape = match[0]
+    if escape[1] == ord("u"):
+        return bytes.fromhex(escape[4:].decode())
+    return b"/" if escape[1] == ord("/") else b" "
+
+
+def _find(buffer: bytes, byte: bytes, start: int) -> int:
+    position = buffer.find(byte, start)
+    return len(buffer) if position < 0 else position
