@@ -5,13 +5,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from app.sandbox import ccapi, infinityblue, uniall_chat
+from app.sandbox import ccapi, google, infinityblue, openai_chat, openai_images, uniall_chat
 from app.sandbox.calls import CallLog
 from app.sandbox.config import SandboxConfig
 from app.sandbox.desk import Sandbox, counter
 from app.sandbox.faults import FAULTS
 from app.sandbox.files import FileStore, StoredFile
-from app.sandbox.refusals import envelope_error, json_response, relay_error
+from app.sandbox.refusals import envelope_error, google_error, json_response, openai_error, relay_error
 from app.sandbox.samples import sample_pictures
 from app.sandbox.uniall_tasks import UniallTasks
 
@@ -28,6 +28,8 @@ def create_sandbox(config: SandboxConfig) -> Starlette:
         _mount("/uniall", _uniall_routes(sandbox)),
         _mount("/infinityblue", _infinityblue_routes(sandbox)),
         _mount("/ccapi", _ccapi_routes(sandbox)),
+        _mount("/google", _google_routes(sandbox)),
+        _mount("/openai", _openai_routes(sandbox)),
         Route("/files/{name}", sandbox.files.serve, methods=["GET"]),
         Route("/samples/{name}", sandbox.files.serve, methods=["GET"]),
         Route("/_calls", sandbox.calls.show, methods=["GET"]),
@@ -65,6 +67,39 @@ def _infinityblue_routes(sandbox: Sandbox) -> list[BaseRoute]:
 def _ccapi_routes(sandbox: Sandbox) -> list[BaseRoute]:
     generate = counter(sandbox, "ccapi", relay_error, ccapi.generate)
     return [Route("//v1/images/generations", generate, methods=["POST"])]
+
+
+def _google_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    """Under both versions: google-genai 3 says `v1` unless told otherwise."""
+    act = counter(sandbox, "google", google_error, google.act)
+    models = counter(sandbox, "google", google_error, google.list_models)
+    model = counter(sandbox, "google", google_error, google.show_model)
+    return [
+        route
+        for version in ("/v1beta", "/v1")
+        for route in (
+            Route(f"{version}/models", models, methods=["GET"]),
+            Route(f"{version}/models/{{action:path}}", act, methods=["POST"]),
+            Route(f"{version}/models/{{action:path}}", model, methods=["GET"]),
+        )
+    ]
+
+
+def _openai_routes(sandbox: Sandbox) -> list[BaseRoute]:
+    return [
+        Route("/v1/models", counter(sandbox, "openai-chat", openai_error, openai_chat.list_models), methods=["GET"]),
+        Route(
+            "/v1/chat/completions",
+            counter(sandbox, "openai-chat", openai_error, openai_chat.complete),
+            methods=["POST"],
+        ),
+        Route(
+            "/v1/images/generations",
+            counter(sandbox, "openai", openai_error, openai_images.generate),
+            methods=["POST"],
+        ),
+        Route("/v1/images/edits", counter(sandbox, "openai", openai_error, openai_images.edit), methods=["POST"]),
+    ]
 
 
 async def _show_faults(request: Request) -> Response:

@@ -91,7 +91,7 @@ class Delivery:
 
     def _lines(self, events: Sequence[Event], *, done: bool) -> Sequence[bytes]:
         shown = list(events)
-        if "error_mid_stream" in self.faults:
+        if "error_mid_stream" in self.faults and shown:
             shown[-1] = Event({"error": {"message": "The stream broke.", "type": "server_error", "code": "broken"}})
         pieces = [self._encoded(event) for event in shown]
         if "keepalive_comments" in self.faults:

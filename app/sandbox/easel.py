@@ -55,6 +55,11 @@ async def paint_draft(order: Order, *, width: int, height: int) -> Picture:
     return await asyncio.to_thread(_picture, smaller, frozenset(), 0)
 
 
+async def paint_partial(order: Order, index: int) -> Picture:
+    """An earlier look of the first picture, in its final size and format; another one for each index."""
+    return await asyncio.to_thread(_picture, order, frozenset(), -1 - index)
+
+
 def hand_over(
     pictures: Sequence[Picture],
     files: FileStore,
