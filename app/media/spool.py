@@ -1,0 +1,75 @@
+"""Bytes on their way: one folder per request, gone when the request is done. Nothing here survives a restart."""
+
+import asyncio
+import secrets
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.core.errors import Overloaded
+from app.wire.blobs import BlobSink, SpoolSink
+
+
+class Spool:
+    """A directory of request folders; on the media store's file system, storing a picture copies nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def sweep(self) -> int:
+        """To call once at start: makes the directory if need be, removes folders that a crash left.
+
+        Returns how many. Raises: Overloaded (storage_unavailable).
+        """
+        return await asyncio.to_thread(self._sweep)
+
+    def folder(self) -> "SpoolFolder":
+        """Where one request's bytes go: `async with spool.folder() as folder`, or `folder.release()` when done."""
+        return SpoolFolder(self._directory / secrets.token_hex(16))
+
+    def _sweep(self) -> int:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            leftovers = list(self._directory.iterdir())
+        except OSError as error:
+            raise _unavailable() from error
+        for leftover in leftovers:
+            shutil.rmtree(leftover, ignore_errors=True)
+        return len(leftovers)
+
+
+class SpoolFolder:
+    """One request's spooled bytes. The folder is made when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._made = False
+
+    def open_sink(self) -> BlobSink:
+        """A new file to write to. Raises: Overloaded (storage_unavailable)."""
+        try:
+            if not self._made:
+                self._path.mkdir()
+                self._made = True
+            return SpoolSink(self._path)
+        except OSError as error:
+            raise _unavailable() from error
+
+    async def release(self) -> None:
+        """Deletes what was spooled here, half-written files as well; blobs that point here are void. Safe to repeat."""
+        if self._made:
+            self._made = False
+            await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.release()
+
+
+def _unavailable() -> Overloaded:
+    return Overloaded("Bytes cannot be kept on disk at the moment.", code="storage_unavailable")

@@ -1,0 +1,67 @@
+"""Spooled bytes live exactly as long as the request that needs them."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import Overloaded
+from app.media.spool import Spool
+
+
+def below(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> Spool:
+    spool = Spool(tmp_path / "spool")
+    await spool.sweep()
+    return spool
+
+
+async def test_a_requests_bytes_can_be_read_until_it_is_done_and_are_gone_then(spool: Spool, tmp_path: Path) -> None:
+    async with spool.folder() as folder:
+        sink = folder.open_sink()
+        sink.write(b"picture")
+        blob = sink.close()
+        assert blob.path is not None
+        assert blob.path.read_bytes() == b"picture"
+        folder.open_sink().write(b"half a pict")
+    assert below(tmp_path / "spool") == []
+
+
+async def test_they_are_gone_after_a_failure_too(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with spool.folder() as folder:
+            folder.open_sink().close()
+            raise ZeroDivisionError
+    assert below(tmp_path / "spool") == []
+
+
+async def test_one_request_that_is_done_leaves_anothers_bytes_alone(spool: Spool) -> None:
+    one, other = spool.folder(), spool.folder()
+    one.open_sink().close()
+    blob = other.open_sink().close()
+    await one.release()
+    await one.release()
+    assert blob.path is not None
+    assert blob.path.read_bytes() == b""
+    await other.release()
+
+
+async def test_a_request_without_pictures_makes_no_folder(spool: Spool, tmp_path: Path) -> None:
+    async with spool.folder():
+        assert below(tmp_path / "spool") == []
+
+
+async def test_what_a_crash_left_is_swept_at_start(spool: Spool, tmp_path: Path) -> None:
+    spool.folder().open_sink().write(b"never released")
+    assert await Spool(tmp_path / "spool").sweep() == 1
+    assert below(tmp_path / "spool") == []
+
+
+async def test_h97_a_spool_that_cannot_be_written_is_our_fault_and_says_so(spool: Spool, tmp_path: Path) -> None:
+    (tmp_path / "spool").rmdir()
+    with pytest.raises(Overloaded) as caught:
+        spool.folder().open_sink()
+    assert caught.value.code == "storage_unavailable"
