@@ -45,6 +45,7 @@ class SpoolFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._made = False
+        self._sinks: list[BlobSink] = []
 
     def open_sink(self) -> BlobSink:
         """A new file to write to. Raises: Overloaded (storage_unavailable)."""
@@ -52,15 +53,17 @@ class SpoolFolder:
             if not self._made:
                 self._path.mkdir()
                 self._made = True
-            return SpoolSink(self._path)
+            sink = SpoolSink(self._path)
         except OSError as error:
             raise _unavailable() from error
+        self._sinks.append(sink)
+        return sink
 
     async def release(self) -> None:
         """Deletes what was spooled here, half-written files as well; blobs that point here are void. Safe to repeat."""
         if self._made:
             self._made = False
-            await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)
+            await asyncio.to_thread(self._delete)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +72,11 @@ class SpoolFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.release()
+
+    def _delete(self) -> None:
+        for sink in self._sinks:
+            sink.abort()
+        shutil.rmtree(self._path, ignore_errors=True)
 
 
 def _unavailable() -> Overloaded:
