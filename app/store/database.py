@@ -1,0 +1,100 @@
+"""The database: units of work in, results out. A unit is a function that takes the transaction as `tx`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.core.errors import Overloaded
+from app.store.postgresql import PostgresqlBackend
+from app.store.sqlite import SqliteBackend
+
+T = TypeVar("T")
+
+Tx = Connection
+"""The transaction a unit of work runs in. Other rooms name its type and hand it to the store's functions."""
+
+RETRY_AFTER_S: Final = 2.0
+
+
+class Backend(Protocol):
+    """How one kind of database runs a unit of work."""
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        """Runs it in a transaction of its own; when this returns it is committed."""
+        ...
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs it on one snapshot, without the right to write."""
+        ...
+
+    async def close(self) -> None:
+        """Waits for what is running and disconnects."""
+        ...
+
+
+class Database:
+    """SQLite or PostgreSQL behind two verbs.
+
+    A unit of work may run more than once (PostgreSQL may ask for a retry), so it changes only its transaction. It
+    never commits, and it never waits for anything but the database.
+    """
+
+    def __init__(self, backend: Backend, *, dialect: Literal["sqlite", "postgresql"]) -> None:
+        self._backend = backend
+        self.dialect = dialect
+
+    @classmethod
+    async def open(cls, url: str, *, pool_size: int = 10, own_clock: bool = True) -> "Database":
+        """Connects to `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://…`; see `migrate` for the schema.
+
+        `own_clock` False: leases and expiry on PostgreSQL are compared with the caller's clock, for tests that move it.
+
+        Raises:
+            ValueError: the URL names another database, or no file.
+            Overloaded (storage_unavailable): it does not answer.
+        """
+        parsed = make_url(url)
+        match parsed.get_backend_name():
+            case "sqlite":
+                return cls(await _guarded(SqliteBackend.open(parsed, readers=min(pool_size, 4))), dialect="sqlite")
+            case "postgresql":
+                opened = PostgresqlBackend.open(parsed, pool_size=pool_size, own_clock=own_clock)
+                return cls(await _guarded(opened), dialect="postgresql")
+            case other:
+                raise ValueError(f"{other} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        """Runs a unit of work in one transaction. Returned: committed. Raised: rolled back, others unharmed.
+
+        Cancelling the caller does not interrupt it: it still commits or rolls back as a whole.
+
+        Raises:
+            Overloaded (storage_unavailable): the database is locked, gone, full or read-only. When the connection broke
+                during the commit, it may have been committed: read again by id.
+        """
+        return await _guarded(self._backend.write(unit))
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""
+        return await _guarded(self._backend.read(query))
+
+    async def close(self) -> None:
+        """Waits for units that are running and disconnects."""
+        await self._backend.close()
+
+
+async def _guarded(work: Awaitable[T]) -> T:
+    """Tells a database that cannot serve now from a query that is wrong; the latter is a bug and stays as it is."""
+    try:
+        return await work
+    except (IntegrityError, DataError, ProgrammingError):
+        raise
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        raise Overloaded(
+            "The database is not available now. Nothing was charged; please try again.",
+            code="storage_unavailable",
+            retry_after_s=RETRY_AFTER_S,
+        ) from error

@@ -1,0 +1,125 @@
+"""Leases: who works on a task now, and until when. The task row is the queue; there is no other.
+
+A lease is compared in the database, by one clock. Whoever holds it proves so with its token at every write.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, literal_column, select, update
+from sqlalchemy.sql.dml import Update
+
+from app.store.sql import now
+from app.store.tables import keys, tasks
+from app.store.tasks import IN_PROGRESS, QUEUED, LeaseLost, Task, leased, must_hit, task_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claim to work on a task: by which process, proven by which token, for how long from now."""
+
+    owner: str
+    token: str
+    seconds: float
+
+
+def lock_key(tx: Connection, key_id: str) -> None:
+    """Makes others who count this key's tasks wait for this transaction. On SQLite there are no others."""
+    tx.execute(select(keys.c.id).where(keys.c.id == key_id).with_for_update(key_share=True))
+
+
+def claim(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[Task, ...]:
+    """Puts up to `limit` queued tasks in progress under this lease, oldest first, within their keys' concurrency (T12).
+
+    Two workers never get the same task: locked rows are skipped on PostgreSQL, SQLite has one writer.
+    """
+    waiting = (
+        select(tasks.c.id, tasks.c.key_id)
+        .where(QUEUED, tasks.c.deadline_at > now(tx, at), _key_has_room())
+        .order_by(tasks.c.created_at, tasks.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=tasks)
+    )
+    candidates = [(row.id, row.key_id) for row in tx.execute(waiting)]
+    chosen = _within_concurrency(tx, candidates)
+    started = func.coalesce(tasks.c.started_at, at)
+    return _take(tx, update(tasks).where(tasks.c.id.in_(chosen), QUEUED).values(started_at=started), lease, at)
+
+
+def claim_expired(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[Task, ...]:
+    """Moves up to `limit` tasks whose lease ran out to this lease; their attempts tell how to go on."""
+    orphaned = (
+        select(tasks.c.id)
+        .where(IN_PROGRESS, tasks.c.lease_until <= now(tx, at))
+        .order_by(tasks.c.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    chosen = tx.execute(orphaned).scalars().all()
+    return _take(tx, update(tasks).where(tasks.c.id.in_(chosen), IN_PROGRESS), lease, at)
+
+
+def renew(tx: Connection, task_id: str, lease: Lease, *, at: float) -> bool:
+    """Prolongs a lease; true when the client has asked to cancel. Raises: LeaseLost."""
+    prolonged = leased(task_id, lease.token).values(lease_until=now(tx, at) + lease.seconds)
+    row = tx.execute(prolonged.returning(tasks.c.cancel_requested)).one_or_none()
+    if row is None:
+        raise LeaseLost(task_id)
+    return bool(row.cancel_requested)
+
+
+def renew_all(tx: Connection, *, owner: str, seconds: float, at: float) -> frozenset[str]:
+    """Prolongs every lease of one process in one statement; the ids of those tasks that are to be cancelled."""
+    mine = update(tasks).where(tasks.c.owner == owner, IN_PROGRESS)
+    tx.execute(mine.values(lease_until=now(tx, at) + seconds))
+    cancelled = select(tasks.c.id).where(tasks.c.owner == owner, IN_PROGRESS, tasks.c.cancel_requested)
+    return frozenset(tx.execute(cancelled).scalars())
+
+
+def hand_back(tx: Connection, task_id: str, *, lease_token: str) -> None:
+    """Puts a task back in the queue; only for one of which nothing was sent to a vendor. Raises: LeaseLost."""
+    queued = leased(task_id, lease_token).values(status="queued", owner=None, lease_token=None, lease_until=None)
+    must_hit(tx, queued, task_id)
+
+
+def _key_has_room() -> Any:
+    """Whether the key of a queued task runs fewer tasks than it may."""
+    running = tasks.alias("running")
+    count = (
+        select(func.count())
+        .where(running.c.key_id == tasks.c.key_id, running.c.status == literal_column("'in_progress'"))
+        .scalar_subquery()
+    )
+    full = select(keys.c.id).where(keys.c.id == tasks.c.key_id, keys.c.concurrency <= count)
+    return ~full.exists()
+
+
+def _within_concurrency(tx: Connection, candidates: Collection[tuple[str, str]]) -> list[str]:
+    """Those that their keys' limits let run. Counted after the keys are locked: before, another may be claiming too."""
+    key_ids = sorted({key_id for _, key_id in candidates})
+    limited = (
+        select(keys.c.id, keys.c.concurrency)
+        .where(keys.c.id.in_(key_ids), keys.c.concurrency.is_not(None))
+        .order_by(keys.c.id)
+        .with_for_update(key_share=True)
+    )
+    room = {row.id: row.concurrency for row in tx.execute(limited)}
+    running = select(tasks.c.key_id, func.count().label("tasks")).where(tasks.c.key_id.in_(room), IN_PROGRESS)
+    for row in tx.execute(running.group_by(tasks.c.key_id)):
+        room[row.key_id] -= row.tasks
+    chosen = []
+    for task_id, key_id in candidates:
+        if room.get(key_id, 1) > 0:
+            chosen.append(task_id)
+            if key_id in room:
+                room[key_id] -= 1
+    return chosen
+
+
+def _take(tx: Connection, chosen: Update, lease: Lease, at: float) -> tuple[Task, ...]:
+    taken = chosen.values(
+        status="in_progress", owner=lease.owner, lease_token=lease.token, lease_until=now(tx, at) + lease.seconds
+    )
+    found = [task_of(row) for row in tx.execute(taken.returning(*tasks.c))]
+    return tuple(sorted(found, key=lambda task: (task.created_at, task.id)))

@@ -1,0 +1,92 @@
+"""Schema versions: brings a database up (or down) to a revision of `migrations/`, one process at a time."""
+
+import asyncio
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Final, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError
+
+from app.core.errors import Overloaded
+from app.store.postgresql import create_postgresql_engine
+from app.store.sqlite import create_sqlite_engine
+
+T = TypeVar("T")
+
+ADVISORY_LOCK: Final = 0x6F6E6573  # "ones"
+LOCK_TIMEOUT: Final = "5s"
+
+
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Brings the schema to `revision`, if it is not there. Replicas that start together wait for each other.
+
+    Raises:
+        Overloaded (storage_unavailable): the database does not answer, or a table was locked for 5 s.
+        alembic.util.CommandError: the database has a revision that this version does not know.
+    """
+    await _run(make_url(url), lambda tx: command.upgrade(_config(tx), revision))
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Takes the schema back to `revision`; "base" is an empty database. Raises: as `upgrade`."""
+    await _run(make_url(url), lambda tx: command.downgrade(_config(tx), revision))
+
+
+async def current(url: str) -> str | None:
+    """The revision a database is at; None when it is empty."""
+    return await _run(make_url(url), lambda tx: MigrationContext.configure(tx).get_current_revision())
+
+
+def head() -> str:
+    """The newest revision this version knows."""
+    revision = ScriptDirectory(_scripts()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _scripts() -> str:
+    return str(files("migrations"))
+
+
+def _config(tx: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", _scripts().replace("%", "%%"))
+    config.attributes["connection"] = tx
+    return config
+
+
+async def _run(url: URL, work: Callable[[Connection], T]) -> T:
+    try:
+        if url.get_backend_name() == "sqlite":
+            return await asyncio.to_thread(_on_sqlite, url, work)
+        return await _on_postgresql(url, work)
+    except (DBAPIError, OSError) as error:
+        raise Overloaded(f"The schema could not be changed: {error}", code="storage_unavailable") from error
+
+
+def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
+    """Foreign keys are off meanwhile, since rebuilding a table would delete its children's rows, and checked after."""
+    engine = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=("foreign_keys = OFF",))
+    try:
+        with engine.begin() as tx:
+            done = work(tx)
+            assert not tx.exec_driver_sql("PRAGMA foreign_key_check").all(), "a migration broke a foreign key"
+            return done
+    finally:
+        engine.dispose()
+
+
+async def _on_postgresql(url: URL, work: Callable[[Connection], T]) -> T:
+    engine = create_postgresql_engine(url, pool_size=1, limits={})
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,96 @@
+"""SQLite: one connection that writes, on a thread of its own, and a few that read.
+
+The driver is the standard library's, called on those threads, not aiosqlite: a unit of work crosses threads once, and
+not once per statement.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.store.columns import to_json
+from app.store.writer import Writer
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS: Final = 5_000
+
+
+class SqliteBackend:
+    """A database file. Everything that writes goes through one `Writer` (group commit)."""
+
+    def __init__(
+        self, writing: Engine, reading: Engine, writer: Writer, threads: tuple[ThreadPoolExecutor, ...]
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._writer = writer
+        self._threads = threads
+
+    @classmethod
+    async def open(cls, url: URL, *, readers: int) -> "SqliteBackend":
+        """Opens the file, making it when it is missing. Raises: ValueError: no file is named; SQLAlchemy's errors."""
+        if url.database in (None, "", ":memory:"):
+            raise ValueError("a SQLite URL names a file, for example sqlite+aiosqlite:///data/oneshape.db")
+        write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        read_threads = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+        writing = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1)
+        reading = create_sqlite_engine(url, begin="BEGIN", pool_size=readers, pragmas=("query_only = ON",))
+        tx = await asyncio.get_running_loop().run_in_executor(write_thread, writing.connect)
+        return cls(writing, reading, Writer(tx, write_thread), (write_thread, read_threads))
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        """Runs a unit in the writer's next transaction."""
+        return await self._writer.write(unit)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs a query on a thread that reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads[1], self._query, query)
+
+    async def close(self) -> None:
+        """Waits for the writer and closes it last: the last connection is the one that checkpoints."""
+        await self._writer.close()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.shutdown)
+        self._reading.dispose()
+        self._writer.disconnect()
+        self._writing.dispose()
+
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as tx:
+            return query(tx)
+
+
+def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...] = ()) -> Engine:
+    """An engine whose connections are durable and strict, and whose transactions begin with `begin`.
+
+    The driver begins nothing on its own: it would do so before the first write, too late for a unit that reads first.
+    """
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        json_serializer=to_json,
+        json_deserializer=orjson.loads,
+    )
+    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *pragmas)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def start(tx: Connection) -> None:
+        tx.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,188 @@
+"""Tasks: one admitted image request each, and the queue: a worker's lease is three columns of the row.
+
+Every write by a worker is fenced: it names the lease it was given and must hit the row, or the lease was lost (T4).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Row, func, insert, literal_column, select, update
+from sqlalchemy.sql.dml import Update
+
+from app.core.task import TaskStatus, advance
+from app.store.sql import Page, newest_first, now, page
+from app.store.tables import attempts, tasks
+
+Mode = Literal["sync", "async"]
+
+# Written out, not bound: a parameter would keep both databases from using the partial indexes.
+QUEUED: Final = tasks.c.status == literal_column("'queued'")
+IN_PROGRESS: Final = tasks.c.status == literal_column("'in_progress'")
+
+
+class LeaseLost(Exception):
+    """Another worker, a sweeper or the client ended or took the task: what was about to be written is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as it is stored. `price_units` is per picture, as it was at admission; `units` is what was charged.
+
+    `request` is what dispatch needs to go on after a restart; `error` is the client's error object; `warnings` and
+    `usage` are as they are rendered. `lease_until`, `deadline_at` and `expires_at` are unix seconds.
+    """
+
+    id: str
+    account_id: str
+    key_id: str
+    model: str
+    surface: str
+    mode: Mode
+    status: TaskStatus
+    request: Mapping[str, Any] = field(repr=False)
+    n: int
+    price_units: int
+    hold_units: int
+    catalog_revision: int
+    created_at: float
+    deadline_at: float
+    units: int = 0
+    images_delivered: int = 0
+    progress: int = 0
+    owner: str | None = None
+    lease_token: str | None = None
+    lease_until: float | None = None
+    cancel_requested: bool = False
+    error: Mapping[str, Any] | None = None
+    warnings: Sequence[Mapping[str, Any]] = ()
+    usage: Mapping[str, Any] | None = None
+    text: str = field(default="", repr=False)
+    user_metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a task ends. `units` is what is captured (0: released), `expires_at` when its pictures are erased."""
+
+    status: Literal[TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED]
+    units: int = 0
+    images_delivered: int = 0
+    error: Mapping[str, Any] | None = None
+    warnings: Sequence[Mapping[str, Any]] = ()
+    usage: Mapping[str, Any] | None = None
+    text: str = ""
+    expires_at: float | None = None
+
+
+def create(tx: Connection, task: Task) -> None:
+    """Adds a task, queued, or in progress with the lease of the process that serves it."""
+    assert task.status in (TaskStatus.QUEUED, TaskStatus.IN_PROGRESS)
+    tx.execute(insert(tasks).values({**asdict(task), "warnings": list(task.warnings)}))
+
+
+def get(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
+    """One task, or None. With `account_id`, another account's task is None as an unknown one is (T9)."""
+    query = select(tasks).where(tasks.c.id == task_id)
+    if account_id is not None:
+        query = query.where(tasks.c.account_id == account_id)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else task_of(row)
+
+
+def list_page(
+    tx: Connection,
+    *,
+    account_id: str | None = None,
+    key_id: str | None = None,
+    status: TaskStatus | None = None,
+    model: str | None = None,
+    vendor: str | None = None,
+    after: str | None = None,
+    limit: int = 20,
+) -> Page[Task]:
+    """Tasks, newest first; `vendor`: those tried there. Raises: InvalidRequest: `after` is not in this list."""
+    given = {"account_id": account_id, "key_id": key_id, "status": status, "model": model}
+    query = select(tasks).where(*(tasks.c[name] == value for name, value in given.items() if value is not None))
+    if vendor is not None:
+        query = query.where(tasks.c.id.in_(select(attempts.c.task_id).where(attempts.c.vendor == vendor)))
+    within = () if account_id is None else (tasks.c.account_id == account_id,)
+    rows = newest_first(tx, query, tasks.c.created_at, after=after, limit=limit, within=within)
+    found = [task_of(row) for row in rows]
+    return page(found, [task.id for task in found], limit=limit)
+
+
+def count_unfinished(tx: Connection, key_id: str, *, status: Literal[TaskStatus.QUEUED, TaskStatus.IN_PROGRESS]) -> int:
+    """How many of a key's tasks wait or run now; to make a limit exact on PostgreSQL, call `leases.lock_key` first."""
+    condition = QUEUED if status is TaskStatus.QUEUED else IN_PROGRESS
+    return int(tx.execute(select(func.count()).where(tasks.c.key_id == key_id, condition)).scalar_one())
+
+
+def set_progress(tx: Connection, task_id: str, *, lease_token: str, progress: int) -> None:
+    """Moves progress (percent) forward; it never goes back, and a lost lease moves nothing."""
+    forward = leased(task_id, lease_token).where(tasks.c.progress < progress)
+    tx.execute(forward.values(progress=progress))
+
+
+def finish(tx: Connection, task_id: str, *, lease_token: str | None, outcome: Finish, at: float) -> None:
+    """Ends a task, once. `lease_token` None: a queued one that nobody has claimed.
+
+    Raises:
+        LeaseLost: it is not queued any more, or not leased so any more, or has ended.
+    """
+    if lease_token is None:
+        advance(TaskStatus.QUEUED, outcome.status)
+        fenced = update(tasks).where(tasks.c.id == task_id, QUEUED)
+    else:
+        advance(TaskStatus.IN_PROGRESS, outcome.status)
+        fenced = leased(task_id, lease_token)
+    values = {**asdict(outcome), "warnings": list(outcome.warnings), "finished_at": at}
+    if outcome.status is TaskStatus.SUCCEEDED:
+        values["progress"] = 100
+    must_hit(tx, fenced.values(**values, owner=None, lease_token=None, lease_until=None), task_id)
+
+
+def request_cancel(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
+    """Asks for a task to be cancelled; the task as it is now, or None when there is no such task.
+
+    A queued one is the caller's to end, in this transaction, with `finish(lease_token=None)`; one in progress is told to
+    its worker by `leases.renew`; one that has ended is left alone.
+    """
+    query = update(tasks).where(tasks.c.id == task_id, tasks.c.finished_at.is_(None))
+    if account_id is not None:
+        query = query.where(tasks.c.account_id == account_id)
+    tx.execute(query.values(cancel_requested=True))
+    return get(tx, task_id, account_id=account_id)
+
+
+def overdue(tx: Connection, *, at: float, limit: int) -> tuple[Task, ...]:
+    """Queued tasks whose deadline has passed, locked, for the sweeper to fail and release."""
+    query = (
+        select(tasks)
+        .where(QUEUED, tasks.c.deadline_at <= now(tx, at))
+        .order_by(tasks.c.deadline_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return tuple(task_of(row) for row in tx.execute(query))
+
+
+def leased(task_id: str, lease_token: str) -> Update:
+    """An UPDATE of a task in progress that misses when the lease is another one by now."""
+    return update(tasks).where(tasks.c.id == task_id, tasks.c.lease_token == lease_token, IN_PROGRESS)
+
+
+def must_hit(tx: Connection, fenced: Update, task_id: str) -> None:
+    """Runs a fenced UPDATE. Raises: LeaseLost: it hit no row."""
+    if tx.execute(fenced).rowcount != 1:
+        raise LeaseLost(task_id)
+
+
+def task_of(row: Row[Any]) -> Task:
+    """A row of the table as a Task."""
+    values = dict(row._mapping)
+    return Task(**{**values, "status": TaskStatus(values["status"]), "warnings": tuple(values["warnings"])})
