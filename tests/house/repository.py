@@ -29,14 +29,8 @@ def text(name: str) -> str:
 
 
 def strings(module: ast.Module) -> Iterator[ast.Constant]:
-    """Every string literal of a module but its docstrings: those explain, and may say where a fact was seen."""
-    explaining = {
-        id(node.body[0].value)
-        for node in ast.walk(module)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
+    """Every string literal of a module but docstrings and their like, which may say where a fact was seen."""
+    explaining = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in explaining:
             yield node

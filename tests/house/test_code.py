@@ -20,6 +20,14 @@ PATCHING_ATTRIBUTES: Final = {
     ("respx", "mock"),
 }
 
+LEDGER_VERBS: Final = {"hold", "capture", "release", "grant", "adjust"}
+MAY_MOVE_MONEY: Final = (
+    "app/store/",
+    "app/gateway/admission.py",
+    "app/gateway/settlement.py",
+    "app/gateway/accounts.py",
+)
+
 
 def test_no_file_is_longer_than_400_lines() -> None:
     sizes = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files(*CODE)}
@@ -48,8 +56,30 @@ def test_code_never_names_a_vendor() -> None:
     assert named == []
 
 
+def test_money_moves_only_in_admission_settlement_and_accounts() -> None:
+    found = [found for path in python_files("app") for found in _moves_money(path)]
+    assert [name for name in found if not name.startswith(MAY_MOVE_MONEY)] == []
+    assert found
+
+
 def test_tests_patch_nothing() -> None:
     assert [found for path in python_files("tests", "benchmarks") for found in _patching(path)] == []
+
+
+def _moves_money(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module == "app.store.ledger":
+            found += [place(path, node.lineno) for alias in node.names if alias.name in LEDGER_VERBS]
+        elif isinstance(node, ast.ImportFrom) and node.module == "app.store":
+            found += [place(path, node.lineno) for alias in node.names if alias.name == "ledger" and alias.asname]
+        elif isinstance(node, ast.Attribute) and node.attr in LEDGER_VERBS and _is_ledger(node.value):
+            found.append(place(path, node.lineno))
+    return found
+
+
+def _is_ledger(node: ast.expr) -> bool:
+    return ast.unparse(node) in {"ledger", "store.ledger", "app.store.ledger"}
 
 
 def _patching(path: Path) -> list[str]:
