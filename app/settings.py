@@ -146,12 +146,8 @@ class Settings(BaseSettings):
     webhook_timeout_s: float = Field(10, ge=1, le=60, description="For a webhook's receiver to answer.")
     webhook_attempts: int = Field(8, ge=1, le=20, description="Deliveries tried, over about a day.")
 
-    # Patience with vendors.
+    # Patience with vendors. For a whole answer each has its own, timeout_s in the catalog.
     connect_timeout_s: float = Field(5, ge=0.1, le=60, description="To connect, TLS included.")
-    image_timeout_s: float = Field(
-        240, ge=1, le=3600, description="For a picture, where the vendor's timeout_s in the catalog does not say."
-    )
-    chat_timeout_s: float = Field(600, ge=1, le=3600, description="For a text answer, likewise.")
     image_first_byte_s: float = Field(180, ge=1, le=3600, description="For an image vendor to begin its answer.")
     chat_first_byte_s: float = Field(120, ge=1, le=3600, description="For a chat vendor to begin its answer.")
     stream_first_byte_s: float = Field(60, ge=1, le=3600, description="For a chat vendor to begin a streamed answer.")

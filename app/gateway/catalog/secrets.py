@@ -1,10 +1,11 @@
 """Vendor keys in a catalog: named (`env:NAME`), written out, or sealed (`enc:v1:…`) for the database."""
 
 import base64
+import hashlib
 import os
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeGuard
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,27 +41,36 @@ def open_secret(entry: str, *, env: Mapping[str, str], secret_key: bytes) -> str
 
 def seal(document: Value, secret_key: bytes) -> Value:
     """The document with every key that is written out sealed; what is named or sealed stays as it is."""
+    derived = _derived(secret_key)
+    return _with_open_keys(document, lambda key: _sealed(key, derived))
+
+
+def conceal(document: Value) -> Value:
+    """The document as it may be shown: instead of a key that is written out, the beginning of its SHA-256."""
+    return _with_open_keys(document, lambda key: f"(a key, {hashlib.sha256(key.encode()).hexdigest()[:8]})")
+
+
+def _with_open_keys(document: Value, change: Callable[[str], str]) -> Value:
+    """A copy, valid or not, with `change` applied to the keys that are neither named nor sealed."""
     vendors = document.get("vendors") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(vendors, dict):
         return document
-    return document | {"vendors": {name: _with_sealed_keys(vendor, secret_key) for name, vendor in vendors.items()}}
+    return document | {"vendors": {name: _vendor_with_open_keys(vendor, change) for name, vendor in vendors.items()}}
 
 
-def is_open(entry: Value) -> bool:
-    """Whether an entry of `api_keys` is a key written out, which nobody should be shown."""
+def _vendor_with_open_keys(vendor: Value, change: Callable[[str], str]) -> Value:
+    if not isinstance(vendor, dict) or not isinstance(keys := vendor.get("api_keys"), list):
+        return vendor
+    return vendor | {"api_keys": [change(key) if _is_open(key) else key for key in keys]}
+
+
+def _is_open(entry: Value) -> TypeGuard[str]:
     return isinstance(entry, str) and not entry.startswith((ENV, SEALED))
 
 
-def _with_sealed_keys(vendor: Value, secret_key: bytes) -> Value:
-    if not isinstance(vendor, dict) or not isinstance(keys := vendor.get("api_keys"), list):
-        return vendor
-    return vendor | {"api_keys": [_sealed(key, secret_key) if is_open(key) else key for key in keys]}
-
-
-def _sealed(key: Value, secret_key: bytes) -> str:
+def _sealed(key: str, derived: bytes) -> str:
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(_derived(secret_key)).encrypt(nonce, str(key).encode(), _PURPOSE)
-    return SEALED + base64.urlsafe_b64encode(nonce + sealed).decode()
+    return SEALED + base64.urlsafe_b64encode(nonce + AESGCM(derived).encrypt(nonce, key.encode(), _PURPOSE)).decode()
 
 
 def _unsealed(entry: str, secret_key: bytes) -> str:
