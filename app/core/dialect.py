@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from app.core.catalog import Option, Target
+from app.core.catalog import Option, OptionValue, Target
 from app.core.exchange import Exchange
 from app.core.image import ImageRequest, ImageResult, Pending
 
@@ -28,6 +28,11 @@ class Takes:
     options: frozenset[str] = frozenset()
     history: bool = False
     mask: bool = False
+
+
+def option(declared: Mapping[str, Option], target: Target, name: str) -> OptionValue:
+    """What the target's vendor is set to, or the declared default."""
+    return target.vendor.options.get(name, declared[name].default)
 
 
 class ImageDialect(Protocol):
