@@ -120,7 +120,7 @@ def role_chunk(*, completion_id: str, model: str, created_at: float, include_usa
 
 
 def render_stream(answer: ImageAnswer, *, completion_id: str, style: ChatImageStyle, include_usage: bool) -> list[Json]:
-    """The chunks after the role chunk: the pictures, the end, and the usage when asked for. `[DONE]` is not among them."""
+    """The chunks after the role chunk: the pictures, the end, and the usage when asked for. `[DONE]` is not there."""
     head = _chunk(completion_id, answer.created_at, answer.model, include_usage=include_usage)
     pictures = head | {
         "choices": [_choice({"content": _content(answer, style), "images": _images(answer)}, None)],

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import FilePart, Json
-from app.core.image import ImageAnswer, ImageInput, ImageRequest, ImageUsage, ServedImage
+from app.core.image import ImageAnswer, ImageInput, ImageRequest, ImageUsage, ResponseFormat, ServedImage
 from app.core.media import Blobs
-from app.wire.fields import read_image_fields, read_prompt
 from app.wire.forms import unbracket
+from app.wire.image_body import read_image_body
 from app.wire.openai import base64_of, error_body, format_of, image_item, image_usage, oneshape, size_of
 from app.wire.references import References, picture_of
 from app.wire.said import KEY_CHARS_MAX, unknown_parameter
 
-_ELSEWHERE = frozenset({"prompt", "image", "images", "mask"})
 _FILE_NAME = re.compile(r"(image|images|mask)(?:\[[0-9]*\]|_[0-9]+)?")
 
 
@@ -107,17 +106,9 @@ def render_stream_error(error: GatewayError) -> tuple[str, Json]:
 
 
 def _request(body: Mapping[str, Json], references: References, *, as_text: bool = False) -> ImageRequest:
-    request = read_image_fields(body, elsewhere=_ELSEWHERE, as_text=as_text)
-    references.add_from(body)
-    mask = None if body.get("mask") is None else references.read(body["mask"], "mask")
-    return replace(
-        request,
-        prompt=read_prompt(body),
-        inputs=references.inputs,
-        mask=mask,
-        response_format=request.response_format or ("b64_json" if request.stream else "url"),
-        warnings=request.warnings + tuple(references.warnings),
-    )
+    request = read_image_body(body, references, as_text=as_text)
+    usual: ResponseFormat = "b64_json" if request.stream else "url"
+    return replace(request, response_format=request.response_format or usual)
 
 
 def _with_image(request: ImageRequest) -> ImageRequest:

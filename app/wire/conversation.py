@@ -11,8 +11,8 @@ from typing import Final, Literal
 from app.core.errors import InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageInput, Turn, Warning
-from app.wire.picture_text import Mark, Standing, marks
-from app.wire.references import References, picture_at
+from app.wire.picture_text import Mark, Standing
+from app.wire.references import References
 
 Role = Literal["system", "user", "assistant"]
 
@@ -114,14 +114,15 @@ class _Reader:
 
     def _text(self, text: str, role: Role, param: str, own: list[ImageInput]) -> str:
         """The text without the pictures shown in it."""
-        shown = [mark for mark in marks(text, lambda _: False) if _is_reference(mark, role)]
         kept: list[str] = []
         position = 0
-        for mark in shown:
-            own.append(picture_at(mark.source, param, self._references.blobs))
-            kept.append(text[position : mark.start])
-            position = mark.end
-        return "".join([*kept, text[position:]]).strip() if shown else text
+        for mark in self._references.shown_in(text):
+            picture = self._references.read_shown(mark.source, param) if _is_meant(mark, role) else None
+            if picture is not None:
+                own.append(picture)
+                kept.append(text[position : mark.start])
+                position = mark.end
+        return "".join([*kept, text[position:]]).strip() if kept else text
 
     def _echoed(self, images: list[Json], param: str, own: list[ImageInput]) -> None:
         """Pictures in OpenRouter's shape beside the content, as we answer them: usually the content's own once more."""
@@ -141,12 +142,10 @@ def _end(messages: list[Json]) -> int:
     return 0
 
 
-def _is_reference(mark: Mark, role: Role) -> bool:
-    """Whether a picture in a text is meant as one: shown in Markdown or as data, or linked bare by an image model."""
-    if mark.source[:5].lower() == "data:":
-        return mark.source[:11].lower() == "data:image/"
+def _is_meant(mark: Mark, role: Role) -> bool:
+    """Whether a picture in a text is meant as a reference: it is shown, or is a bare link as our `url` style has it."""
     if mark.standing is Standing.SHOWN:
-        return mark.source[:8].lower().startswith(("http://", "https://"))
+        return True
     return role == "assistant" and mark.standing is Standing.ALONE and _PICTURE_LINK.fullmatch(mark.source) is not None
 
 

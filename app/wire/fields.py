@@ -161,20 +161,6 @@ def read_image_fields(
     )
 
 
-def read_prompt(body: Mapping[str, Json]) -> str:
-    """The `prompt`, "" when there is none, which is refused later where it is needed.
-
-    Raises:
-        InvalidRequest: it is not a text.
-    """
-    prompt = body.get("prompt")
-    if prompt is None:
-        return ""
-    if not isinstance(prompt, str):
-        raise InvalidRequest("'prompt' must be a text.", param="prompt")
-    return prompt
-
-
 def _within(value: int | None, most: int, param: str) -> int | None:
     if value is not None and not 0 <= value <= most:
         raise InvalidRequest(f"'{param}' must be from 0 to {most}.", param=param)

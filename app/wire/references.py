@@ -11,6 +11,7 @@ from app.core.errors import InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageInput, Warning
 from app.core.media import PICTURES, Blob, Blobs, sniff
+from app.wire.picture_text import Mark, marks
 from app.wire.said import KEY_CHARS_MAX, unknown_parameter
 
 REFERENCES_MAX: Final = 16
@@ -44,7 +45,7 @@ class References:
         self._inputs.append(picture)
 
     def add_from(self, body: Mapping[str, Json]) -> None:
-        """Takes everything under `image` or `images`: one picture or an array of them; null and [] are nothing said.
+        """Takes what is under `image` or `images`: one picture or an array of them; null and [] are nothing said.
 
         Raises:
             InvalidRequest: both are said, or a picture is none that `read` understands.
@@ -61,6 +62,30 @@ class References:
                     self.add(self.read(item, f"{name}[{index}]"))
             else:
                 self.add(self.read(value, name))
+
+    def shown_in(self, text: str) -> list[Mark]:
+        """Where pictures stand in a text: in Markdown, as data URIs, as base64, or linked."""
+        return marks(text, self._is_picture)
+
+    def plain(self, text: str, param: str) -> str:
+        """The text, which holds no picture's bytes: they would reach a vendor as gibberish.
+
+        Raises:
+            InvalidRequest: it does hold some.
+        """
+        if any(_is_data(mark.source) or self._is_picture(mark.source) for mark in self.shown_in(text)):
+            raise InvalidRequest(f"'{param}' must be text; give pictures as reference images.", param=param)
+        return text
+
+    def read_shown(self, source: str, param: str) -> ImageInput | None:
+        """The picture at one of those places; None when it is none that could be had, such as a relative link.
+
+        Raises:
+            InvalidRequest: a data URI holds no picture.
+        """
+        if _is_data(source) or _HTTP.match(source):
+            return picture_at(source, param, self.blobs)
+        return picture_in_base64(source, param, self.blobs) if self._is_picture(source) else None
 
     def read(self, value: Json, param: str) -> ImageInput:
         """One picture: an http(s) URL, a data URI, or an object with one of `url`, `image_url` and `b64_json`.
@@ -79,6 +104,10 @@ class References:
                     code="invalid_image_url",
                     param=param,
                 )
+
+    def _is_picture(self, text: str) -> bool:
+        blob = self.blobs.decode(text)
+        return blob is not None and sniff(blob.head) in PICTURES
 
     def _read_object(self, value: Mapping[str, Json], param: str) -> ImageInput:
         said = [name for name in _SOURCES if value.get(name) is not None]
@@ -124,7 +153,7 @@ def picture_at(text: str, param: str, blobs: Blobs) -> ImageInput:
         InvalidRequest: it is neither, or what the data URI holds is no picture.
     """
     address = text.strip()
-    if address[:5].lower() == "data:":
+    if _is_data(address):
         return picture_in_base64(address, param, blobs)
     if len(address) > URL_CHARS_MAX or _HTTP.fullmatch(address) is None:
         raise InvalidRequest(
@@ -159,3 +188,7 @@ def picture_of(blob: Blob, param: str) -> ImageInput:
             param=param,
         )
     return ImageInput(blob=blob, mime=mime, param=param)
+
+
+def _is_data(text: str) -> bool:
+    return text[:5].lower() == "data:"
