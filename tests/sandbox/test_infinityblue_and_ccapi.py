@@ -17,7 +17,10 @@ CHAT_EXAMPLE: dict[str, Any] = {
     "extra_body": {"google": {"image_config": {"aspect_ratio": "16:9", "image_size": "2K"}}},
 }
 IMAGES_EXAMPLE = {"model": "nano-banana-2-2k", "prompt": "A cute cat sitting on a windowsill, watercolor style"}
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+PIXEL = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 
 
 async def test_the_chat_example_is_a_markdown_data_uri_in_jpeg(client: httpx.AsyncClient) -> None:
