@@ -123,10 +123,15 @@ class Settings(BaseSettings):
     max_in_flight_mb: int = Field(512, ge=32, description="Bytes of bodies in memory at once, before a 503.")
     max_spool_mb: int = Field(4096, ge=64, description="Bytes of unfinished pictures on disk at once, before a 503.")
     header_timeout_s: float = Field(10, ge=1, le=120, description="For a request's headers to arrive.")
-    body_idle_timeout_s: float = Field(15, ge=1, le=300, description="Without a byte of a request's body.")
+    body_idle_timeout_s: float = Field(
+        15, ge=1, le=300, description="Without a byte of a request's body, before it is cut off."
+    )
     body_timeout_s: float = Field(300, ge=5, le=3600, description="For a request's whole body.")
     keep_alive_s: int = Field(
-        75, ge=1, le=3600, description="An idle connection is kept; longer than the balancer's idle time."
+        75,
+        ge=1,
+        le=3600,
+        description="An idle connection is kept for this; choose longer than the balancer's idle time.",
     )
     wrong_keys_per_minute: int = Field(20, ge=1, le=10_000, description="Unknown keys from one address, before a 429.")
     idempotency_hours: int = Field(24, ge=1, le=720, description="How long an Idempotency-Key is remembered.")
@@ -134,7 +139,9 @@ class Settings(BaseSettings):
     # Limits on work.
     max_running: int = Field(200, ge=1, le=100_000, description="Synchronous requests at once.")
     max_waiting: int = Field(100, ge=0, le=100_000, description="Synchronous requests that may wait for a place.")
-    max_wait_s: float = Field(5, ge=0, le=120, description="How long they may wait, before a 503.")
+    max_wait_s: float = Field(
+        5, ge=0, le=120, description="How long a synchronous request may wait for a place, before a 503."
+    )
     key_concurrency: int = Field(20, ge=1, le=100_000, description="Requests of a key at once, where it does not say.")
     key_queued_tasks: int = Field(1000, ge=1, le=1_000_000, description="Tasks of a key that wait or run at once.")
     worker_tasks: int = Field(32, ge=1, le=10_000, description="Async tasks that one worker runs at once.")
@@ -147,11 +154,13 @@ class Settings(BaseSettings):
     webhook_attempts: int = Field(8, ge=1, le=20, description="Deliveries tried, over about a day.")
 
     # Patience with vendors. For a whole answer each has its own, timeout_s in the catalog.
-    connect_timeout_s: float = Field(5, ge=0.1, le=60, description="To connect, TLS included.")
+    connect_timeout_s: float = Field(5, ge=0.1, le=60, description="To connect to a vendor, TLS included.")
     image_first_byte_s: float = Field(180, ge=1, le=3600, description="For an image vendor to begin its answer.")
     chat_first_byte_s: float = Field(120, ge=1, le=3600, description="For a chat vendor to begin its answer.")
     stream_first_byte_s: float = Field(60, ge=1, le=3600, description="For a chat vendor to begin a streamed answer.")
-    vendor_idle_s: float = Field(60, ge=1, le=3600, description="Between two bytes of a vendor's answer.")
+    vendor_idle_s: float = Field(
+        60, ge=1, le=3600, description="Between two bytes of a vendor's answer, before it is given up."
+    )
     vendor_connections: int = Field(100, ge=1, le=10_000, description="Connections to one vendor from one process.")
     max_vendor_reply_mb: int = Field(128, ge=1, le=2048, description="One answer of a vendor.")
     max_result_file_mb: int = Field(40, ge=1, le=512, description="One picture fetched from a vendor.")
@@ -159,12 +168,14 @@ class Settings(BaseSettings):
         30, ge=1, le=600, description="To fetch one picture, from a client's or vendor's URL."
     )
     breaker_failures: int = Field(5, ge=1, le=1000, description="Failures in a row that set a vendor aside.")
-    breaker_open_s: float = Field(30, ge=1, le=3600, description="How long at first; longer each time, up to 300 s.")
+    breaker_open_s: float = Field(
+        30, ge=1, le=3600, description="How long a vendor is set aside at first; longer each time, up to 300 s."
+    )
 
     # End of life.
     grace_s: int = Field(150, ge=0, le=3600, description="After SIGTERM, work may finish for this long.")
     grace_hard_s: int = Field(
-        180, ge=1, le=3600, description="Then everything is cut; give the container 20 s more than this."
+        180, ge=1, le=3600, description="After SIGTERM, everything is cut off after this; give the container 20 s more."
     )
 
     @property
