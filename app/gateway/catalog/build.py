@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.core.catalog import Catalog, Family, Model, Option, Target, Vendor
-from app.core.dialect import ImageDialect
+from app.dialects import DIALECTS
 from app.gateway.catalog.builtin import presets
 from app.gateway.catalog.checks import check
 from app.gateway.catalog.document import Document, ModelPart, VendorPart
@@ -13,8 +13,6 @@ from app.gateway.catalog.findings import CatalogInvalid, Finding, Findings
 from app.gateway.catalog.reading import read_document
 from app.gateway.catalog.secrets import open_secret
 from app.gateway.catalog.yaml import Format, Value, read
-
-DIALECTS: Final[Mapping[str, ImageDialect]] = {}  # the registry of app.dialects takes this place when it lands
 
 # How long a vendor may take where it does not say (fault cases, section 5).
 _IMAGE_TIMEOUT_S: Final = 240.0

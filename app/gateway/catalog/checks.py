@@ -120,9 +120,7 @@ def _check_target(document: Document, model: ModelPart, target: TargetPart, path
 
 def _check_options(document: Document, options: DialectOptions, findings: Findings) -> None:
     for name, vendor in document.vendors.items():
-        known = options.get(vendor.dialect)
-        if known is None:
-            continue
+        known = options.get(vendor.dialect, {})
         for key, value in vendor.options.items():
             if problem := _option_problem(vendor.dialect, key, value, known):
                 findings.add(("vendors", name, "options", key), problem)
