@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from app.core.errors import Overloaded
+from app.core.media import Blob
 from app.wire.blobs import BlobSink, SpoolSink
 
 
@@ -48,12 +50,12 @@ class SpoolFolder:
         self._sinks: list[BlobSink] = []
 
     def open_sink(self) -> BlobSink:
-        """A new file to write to. Raises: Overloaded (storage_unavailable)."""
+        """A new file to write to. It and its sink raise: Overloaded (storage_unavailable)."""
         try:
             if not self._made:
                 self._path.mkdir()
                 self._made = True
-            sink = SpoolSink(self._path)
+            sink = _FolderSink(SpoolSink(self._path))
         except OSError as error:
             raise _unavailable() from error
         self._sinks.append(sink)
@@ -77,6 +79,29 @@ class SpoolFolder:
         for sink in self._sinks:
             sink.abort()
         shutil.rmtree(self._path, ignore_errors=True)
+
+
+class _FolderSink:
+    """A SpoolSink whose disk troubles are told in the gateway's words (fault-cases H97)."""
+
+    def __init__(self, sink: SpoolSink) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._sink.write(data)
+        except OSError as error:
+            raise _unavailable() from error
+
+    def close(self) -> Blob:
+        try:
+            return self._sink.close()
+        except OSError as error:
+            raise _unavailable() from error
+
+    def abort(self) -> None:
+        with suppress(OSError):  # what stays goes with the folder
+            self._sink.abort()
 
 
 def _unavailable() -> Overloaded:
