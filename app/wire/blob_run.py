@@ -63,14 +63,17 @@ def find_run(buffer: bytes, scan: int) -> tuple[int, RunStart | None]:
         if len(chars) >= MIN_RUN:
             if start := _judge(text, chars, is_marked=buffer[match.start()] == _MARK[0]):
                 return begin + _leading_spaces(head), start
-        elif len(head) < _MAX_HEAD - _LONGEST_ESCAPE and _OPEN_WORD.match(buffer, scan):
+        elif len(buffer) < begin + _MAX_HEAD and _OPEN_WORD.match(buffer, scan):
             return match.start(), None
     mark = buffer.rfind(b";", max(scan, len(buffer) - len(_MARK) + 1))
     return (mark if mark >= 0 and _MARK.startswith(buffer[mark:]) else len(buffer)), None
 
 
 class RunReader:
-    """Reads one run to its end, and feeds what is base64 in it to a decoder."""
+    """Reads one run to its end, and feeds what is base64 in it to a decoder.
+
+    Whitespace at the very end of a run goes with it where there was whitespace inside, and otherwise stays behind it.
+    """
 
     def __init__(self, decoder: Base64Decoder, start: RunStart) -> None:
         self._decoder = decoder

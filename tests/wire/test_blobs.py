@@ -1,0 +1,209 @@
+"""Pictures are lifted whatever their spelling and wherever a stream is cut; the rest of a document stays as it was."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.core.media import decode_base64
+from app.wire.blobs import SpoolSink, encode_chunks
+from tests.wire.lifting import NONCE, SPELLINGS, MemorySink, lift, lifter, lines, picture, text_of
+
+PLACES = (
+    "{}",
+    "data:image/png;base64,{}",
+    "data:image/png;base64,data:image/jpeg;base64,{}",
+    "![image](data:image/png;base64,{})",
+    "Here: ![a](data:image/webp;base64,{}) and ![b](data:image/webp;base64,{}) too",
+    "<img src='data:image/png;base64,{}'>",
+)
+SLOW = {("all escaped", 1), ("all escaped", 5)}
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    ['"', "\\", ";base64,", '"data:image/png;base64,', "blob:5f3a:0", "x" * 6_000]
+)
+
+
+def leaves(mark: str) -> st.SearchStrategy[str]:
+    return TEXTS | st.sampled_from(PLACES).map(lambda place: place.replace("{}", mark))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.recursive(
+        leaves("<PICTURE>") | st.none() | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_a_lifted_document_with_its_pictures_is_the_whole_document(
+    value: Any, is_nested: bool, ascii_only: bool, data: st.DataObject
+) -> None:
+    document = json.dumps({"text": json.dumps(value)} if is_nested else value, ensure_ascii=ascii_only)
+    parts = document.split("<PICTURE>")
+    pictures = [picture(index, data.draw(st.integers(4_200, 9_000))) for index in range(len(parts) - 1)]
+    spellings = ["plain", "no padding", "url-safe"] if is_nested else sorted(SPELLINGS)
+    whole, expected = parts[0], parts[0]
+    for index, part in enumerate(parts[1:]):
+        spelled = SPELLINGS[data.draw(st.sampled_from(spellings))](text_of(pictures[index]))
+        space = re.match(r"(?:\\n| )*", spelled)
+        assert space is not None
+        whole += spelled + part
+        expected += f"{space[0]}blob:{NONCE}:{index}{part}"
+    lifting = lifter([])
+    rest, at, stream = b"", 0, whole.encode("utf-8", "surrogatepass")
+    while at < len(stream):
+        size = data.draw(st.integers(1, 20) | st.integers(1, 9_000))
+        rest += lifting.feed(stream[at : at + size])
+        at += size
+    assert rest + lifting.close() == expected.encode("utf-8", "surrogatepass")
+    for index, lifted in enumerate(pictures):
+        blob = lifting.blobs.decode(f"blob:{NONCE}:{index}")
+        assert blob is not None
+        assert blob.data == lifted
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("spelling", sorted(SPELLINGS))
+def test_f74_what_is_lifted_is_what_json_and_base64_say(spelling: str, place: str) -> None:
+    data = picture(1)
+    document = json.dumps({"a": [place.replace("{}", "@", 1)]}).replace("@", SPELLINGS[spelling](text_of(data)))
+    rest, lifted = lift(document.encode())
+    assert lifted == [data]
+    before, _, after = json.loads(rest)["a"][0].partition(f"blob:{NONCE}:0")
+    whole = json.loads(document)["a"][0]
+    assert whole.startswith(before)
+    assert whole.endswith(after)
+    assert decode_base64(whole[len(before) : len(whole) - len(after)]) == data
+
+
+@pytest.mark.parametrize(
+    ("spelling", "chunk_bytes"),
+    [
+        (spelling, size)
+        for spelling in sorted(SPELLINGS)
+        for size in (1, 5, 1_000, 4_097)
+        if (spelling, size) not in SLOW
+    ],
+)
+def test_where_a_stream_is_cut_makes_no_difference(spelling: str, chunk_bytes: int) -> None:
+    text = SPELLINGS[spelling](text_of(picture(2, 4_200)))
+    stream = f'data: {{"c":"![](data:image/png;base64,{text})\\n\\nDone.","b":"{text}"}}\n\ndata: [DONE]\n\n'.encode()
+    assert lift(stream, chunk_bytes=chunk_bytes) == lift(stream)
+
+
+@pytest.mark.parametrize(
+    "signature", [b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x10\x20\x30\x40WEBP", b"\0\0\0\x20ftypavif", b"<svg xmlns="]
+)
+def test_every_kind_of_picture_is_known_at_the_start_of_a_string(signature: bytes) -> None:
+    data = picture(3, signature=signature)
+    assert lift(b'{"x":"%s"}' % text_of(data).encode()) == (b'{"x":"blob:5f3a:0"}', [data])
+
+
+def test_after_a_mark_anything_long_is_lifted_since_the_document_says_what_it_is() -> None:
+    data = picture(4, signature=b"%PDF-1.7")
+    document = f'"data:application/pdf;base64,{text_of(data)}"'.encode()
+    assert lift(document) == (b'"data:application/pdf;base64,blob:5f3a:0"', [data])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"prompt":"' + "a" * 5_000 + '"}',
+        '{"prompt":"' + "Lorem ipsum dolor sit amet " * 500 + '"}',
+        '{"prompt":"' + "ÄÖÜ" * 5_000 + '"}',
+        '{"' + "k" * 9_000 + '":"' + "1" * 9_000 + '"}',
+        '{"n":' + "1" * 9_000 + "}",
+        '{"signature":"' + text_of(picture(5, 50_000, b"\x0a\x24\x08\x01")) + '"}',
+        '{"cipher":"' + text_of(picture(5, 50_000, b"BM\x08\x01")) + '"}',
+        '{"b64_json":"' + text_of(picture(6, 3_000)) + '"}',
+        '"data:image/png;base64,' + text_of(picture(6, 3_000)) + '"',
+        '{"prompt":"what is ;base64, ' + "word " * 3_000 + '"}',
+        '"say ' + text_of(picture(6)) + '"',
+        '["","","a","' + '","'.join(["x" * 31] * 500) + '"]',
+        '{"a":";base64',
+        '{"a":"b\\',
+        '"' + " " * 50_000 + '"',
+        '"' + "\\n" * 20_000 + 'x"',
+        "",
+    ],
+)
+@pytest.mark.parametrize("chunk_bytes", [7, 1_000, 1_000_000])
+def test_everything_else_stays_byte_for_byte(document: str, chunk_bytes: int) -> None:
+    assert lift(document.encode(), chunk_bytes=chunk_bytes) == (document.encode(), [])
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        " Here is your picture.",
+        "\\n\\nHere it is",
+        "\\n",
+        ' \\"title\\")',
+        ")",
+        "'>",
+        "> and",
+        "]",
+        ", which",
+        "`",
+        "。",
+        "\\u3002",
+        " ok",
+    ],
+)
+def test_text_behind_a_picture_stays_in_the_document(behind: str) -> None:
+    data = picture(7, 6_000)  # A multiple of three: no padding tells where the base64 ends.
+    document = f'{{"content":"data:image/png;base64,{text_of(data)}{behind}"}}'.encode()
+    for chunk_bytes in (1, 1_000, 1_000_000):
+        rest, lifted = lift(document, chunk_bytes=chunk_bytes)
+        assert rest.decode() == f'{{"content":"data:image/png;base64,blob:5f3a:0{behind}"}}'
+        assert lifted == [data]
+
+
+def test_text_behind_padding_stays_in_the_document() -> None:
+    data = picture(8, 6_001)
+    for text in (text_of(data), lines(text_of(data), 76, "\\n")):
+        for chunk_bytes in (1, 1_000_000):
+            document = f'"data:image/png;base64,{text}\\n\\nHereIsYourPictureAndNothingElse"'.encode()
+            expected = b'"data:image/png;base64,blob:5f3a:0\\n\\nHereIsYourPictureAndNothingElse"'
+            assert lift(document, chunk_bytes=chunk_bytes) == (expected, [data])
+
+
+def test_an_event_cut_off_inside_a_picture_does_not_swallow_the_next_event() -> None:
+    document = f'data: {{"b64_json":"{text_of(picture(9, 6_000))}\n\ndata: [DONE]\n\n'.encode()
+    assert lift(document)[0] == b'data: {"b64_json":"blob:5f3a:0\n\ndata: [DONE]\n\n'
+
+
+def test_a_picture_is_never_held_whole() -> None:
+    sinks: list[MemorySink] = []
+    lifting = lifter(sinks)
+    stream = f'"{text_of(picture(10, 1_000_000))}"'.encode()
+    for at in range(0, len(stream), 10_000):
+        assert len(lifting.feed(stream[at : at + 10_000])) < 50
+        assert sum(map(len, sinks[0].pieces)) >= at * 3 // 4 - 100
+    assert max(map(len, sinks[0].pieces)) <= 7_600
+
+
+def test_a_spooled_picture_is_a_file_with_its_size_hash_and_head(tmp_path: Path) -> None:
+    sink = SpoolSink(tmp_path)
+    for piece in (b"ab", b"c" * 100, b"d" * 200_000):
+        sink.write(piece)
+    blob = sink.close()
+    assert blob.path is not None
+    assert blob.path.read_bytes() == b"ab" + b"c" * 100 + b"d" * 200_000
+    assert (blob.size_bytes, blob.head) == (200_102, b"ab" + b"c" * 62)
+    assert blob.sha256 == hashlib.sha256(blob.path.read_bytes()).hexdigest()
+    sink.abort()
+    assert blob.path.exists()
+
+
+@given(st.lists(st.binary(max_size=20), max_size=8))
+def test_base64_on_the_way_out_does_not_depend_on_how_the_bytes_are_read(chunks: list[bytes]) -> None:
+    assert b"".join(encode_chunks(chunks)).decode() == text_of(b"".join(chunks))
