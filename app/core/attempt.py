@@ -8,8 +8,9 @@ from typing import Final
 class AttemptState(StrEnum):
     """How far one try at one target got.
 
-    intended: committed, nothing has left. sent: bytes may have left. accepted: the vendor answered that it does or did the
-    work. refused: the vendor provably did not take it. unknown: sent, and no answer came; the vendor may have billed it.
+    intended: committed, nothing has left. sent: bytes may have left. accepted: the vendor answered that it does or did
+    the work. refused: the vendor provably did not take it. unknown: sent, and no answer came; the vendor may have
+    billed it.
     """
 
     INTENDED = "intended"

@@ -19,7 +19,9 @@ _SEPARATORS = re.compile(r"[-_]")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One dialect option an operator may set: its default, the values it takes (empty: any of the default's type), its meaning."""
+    """One dialect option an operator may set: its default, the values it takes (empty: any of the default's type), its
+    meaning.
+    """
 
     default: OptionValue
     doc: str

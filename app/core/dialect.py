@@ -14,7 +14,8 @@ InputForm = Literal["url", "data"]
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """What a target can be told. Dispatch prepares inputs by it, fans `n` out by it and reports what is left as ignored.
+    """What a target can be told. Dispatch prepares inputs by it, fans `n` out by it and reports what is left as
+    ignored.
 
     `input_forms`: in order of preference; a URL that no form takes is fetched, bytes that no form takes cannot be sent.
     `images_per_call`: the most pictures one call is asked for. `output_format`: the vendor can choose the format.

@@ -24,8 +24,8 @@ GatewayError
     ├── NoVendorAvailable      503
     └── UpstreamTimeout        504
 
-Status, type and code follow the contract's error table. Messages say what was wrong and what is allowed; they never carry a
-vendor's name, a key, a URL of ours or a stack trace.
+Status, type and code follow the contract's error table. Messages say what was wrong and what is allowed; they never
+carry a vendor's name, a key, a URL of ours or a stack trace.
 """
 
 from typing import ClassVar, Literal

@@ -54,8 +54,9 @@ class Call:
 class Reply:
     """What came back, with long base64 lifted out into `blobs`.
 
-    `document` is the JSON body (None when it is not JSON, see `is_json`), `events` the JSON data of each SSE event when the
-    body was an event stream, whatever was asked for. `text` is the beginning of the body, for classifying errors.
+    `document` is the JSON body (None when it is not JSON, see `is_json`), `events` the JSON data of each SSE event
+    when the body was an event stream, whatever was asked for. `text` is the beginning of the body, for classifying
+    errors.
     """
 
     status: int

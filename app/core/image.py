@@ -25,7 +25,7 @@ class Warning:
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """A reference picture: a URL, or bytes. Exactly one is set. `param` is where the client put it, for messages."""
+    """A reference picture: a URL, or bytes, or a URL and the bytes fetched from it. `param` is where the client put it."""
 
     url: str | None = None
     blob: Blob | None = None
@@ -45,8 +45,9 @@ class Turn:
 class ImageRequest:
     """What a client wants drawn. None means "not said".
 
-    A surface builds it as the client said it; `Catalog` and `Capabilities` settle `model`, `aspect_ratio` and `resolution`
-    before a dialect sees it. `options` are OpenAI's fields that only some vendors have (`quality`, `seed` …).
+    A surface builds it as the client said it; `Catalog` and `Capabilities` settle `model`, `aspect_ratio` and
+    `resolution` before a dialect sees it. `options` are OpenAI's fields that only some vendors have (`quality`, `seed`
+    …).
     """
 
     model: str
@@ -110,13 +111,16 @@ class ImageUsage:
         )
 
 
+NO_TOKENS = ImageUsage()
+
+
 @dataclass(frozen=True, slots=True)
 class ImageResult:
     """What a vendor drew: at least one picture, in order, and what it wrote beside them."""
 
     images: tuple[RemoteImage | InlineImage, ...]
     text: str = ""
-    usage: ImageUsage = ImageUsage()
+    usage: ImageUsage = NO_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,9 @@ class DeliveredImage:
 
 @dataclass(frozen=True, slots=True)
 class ServedImage:
-    """A delivered picture as one answer serves it: `url` is signed and expires; `blob` is there when base64 was asked for."""
+    """A delivered picture as one answer serves it: `url` is signed and expires; `blob` is there when base64 was asked
+    for.
+    """
 
     image: DeliveredImage
     url: str
@@ -162,5 +168,5 @@ class ImageAnswer:
     units: int
     response_format: ResponseFormat
     text: str = ""
-    usage: ImageUsage = ImageUsage()
+    usage: ImageUsage = NO_TOKENS
     warnings: tuple[Warning, ...] = ()

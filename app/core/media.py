@@ -89,8 +89,8 @@ _URLSAFE = str.maketrans("-_", "+/")
 def decode_base64(text: str) -> bytes | None:
     """The bytes of a base64 field as clients and vendors write it, or None when it is not base64.
 
-    Tolerated because seen (wire-facts section 5, rows 12 and 13): `data:` prefixes, even doubled, whitespace, the URL-safe
-    alphabet and missing padding. Nothing else is.
+    Tolerated because seen (wire-facts section 5, rows 12 and 13): `data:` prefixes, even doubled, whitespace, the URL-
+    safe alphabet and missing padding. Nothing else is.
     """
     while match := _DATA_PREFIX.match(text):
         text = text[match.end() :]
@@ -123,7 +123,9 @@ class Blobs:
 
 
 class MediaStore(Protocol):
-    """Where stored pictures live: a directory, or a bucket. Names are media ids with their extension, never a client's words."""
+    """Where stored pictures live: a directory, or a bucket. Names are media ids with their extension, never a client's
+    words.
+    """
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores the bytes durably: when it returns they survive a crash. Raises: Overloaded (storage_unavailable)."""
@@ -142,5 +144,7 @@ class MediaStore(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now (gone, read-only, disk nearly full)."""
+        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now (gone, read-only, disk nearly
+        full).
+        """
         ...

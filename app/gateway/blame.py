@@ -1,4 +1,6 @@
-"""What a client is told when vendors failed: the contract's error for each way to fail, with nothing of the vendor's in it."""
+"""What a client is told when vendors failed: the contract's error for each way to fail, with nothing of the vendor's in
+it.
+"""
 
 from collections.abc import Sequence
 
@@ -20,8 +22,9 @@ RETRY_AFTER_S = 10.0
 def answer_for(failures: Sequence[VendorFailure], *, task_id: str, hidden: Sequence[str]) -> GatewayError:
     """The error for a task whose attempts all failed. `hidden`: vendor names and the like that no message may carry.
 
-    One failure that may have been paid, or a refused content, ends the attempts, so it is the last and decides. Where every
-    target refused, the last refusal decides, except that a rate limit is only the answer when nothing else was met.
+    One failure that may have been paid, or a refused content, ends the attempts, so it is the last and decides. Where
+    every target refused, the last refusal decides, except that a rate limit is only the answer when nothing else was
+    met.
     """
     if not failures:
         return NoVendorAvailable(

@@ -57,8 +57,8 @@ class Planner:
     def plan(self, model: Model, request: ImageRequest, *, strict: bool = False) -> tuple[Stop, ...]:
         """The stops in order, at most three, at least one.
 
-        Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask, or, when `strict`,
-        when each would ignore something.
+        Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask, or, when
+        `strict`, when each would ignore something.
         """
         stops = [self._stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
         if not stops:

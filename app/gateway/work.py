@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.core.exchange import VendorFailure
-from app.core.image import DeliveredImage, ImageRequest, ImageUsage, Warning
+from app.core.image import NO_TOKENS, DeliveredImage, ImageRequest, ImageUsage, Warning
 from app.core.pricing import Price, Units
 from app.gateway.plan import Stop
 
@@ -40,7 +40,7 @@ class Drawn:
 
     images: tuple[DeliveredImage, ...] = ()
     text: str = ""
-    usage: ImageUsage = ImageUsage()
+    usage: ImageUsage = NO_TOKENS
     warnings: tuple[Warning, ...] = ()
     done: tuple[AttemptDone, ...] = ()
     failures: tuple[VendorFailure, ...] = field(default=(), compare=False)

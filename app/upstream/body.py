@@ -33,7 +33,9 @@ def _form_body(form: Multipart) -> Body:
     fields = b"".join(_field(boundary, name, value) for name, value in form.fields)
     heads = [_file_head(boundary, part.name, part.filename, part.mime) for part in form.files]
     end = f"--{boundary}--\r\n".encode()
-    size = len(fields) + len(end) + sum(len(head) + 2 for head in heads) + sum(part.blob.size_bytes for part in form.files)
+    size = (
+        len(fields) + len(end) + sum(len(head) + 2 for head in heads) + sum(part.blob.size_bytes for part in form.files)
+    )
 
     def parts() -> Iterator[bytes]:
         yield fields

@@ -1,9 +1,11 @@
-"""Drives an Exchange over HTTP: the only place that calls vendors. Deadlines, byte caps and streaming live here, meaning does not."""
+"""Drives an Exchange over HTTP: the only place that calls vendors. Deadlines, byte caps and streaming live here,
+meaning does not.
+"""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -127,10 +129,8 @@ class VendorClient:
         if "text/event-stream" in response.headers.get("content-type", "") or looks_like_sse(body[:64]):
             events = _events(body)
         else:
-            try:
+            with suppress(orjson.JSONDecodeError):
                 document, is_json = orjson.loads(body), True
-            except orjson.JSONDecodeError:
-                pass
         return Reply(
             status=response.status_code,
             document=document,
@@ -154,7 +154,12 @@ async def _with_idle_limit(chunks: AsyncIterator[bytes], idle_s: float) -> Async
 
 def _headers(call: Call, credential: str, body: Body | None) -> dict[str, str]:
     auth = {"authorization": f"Bearer {credential}"} if call.auth == "bearer" else {"x-goog-api-key": credential}
-    headers = {**auth, "accept-encoding": "identity", "user-agent": USER_AGENT, "accept": "application/json, text/event-stream"}
+    headers = {
+        **auth,
+        "accept-encoding": "identity",
+        "user-agent": USER_AGENT,
+        "accept": "application/json, text/event-stream",
+    }
     if body is not None:
         headers |= {"content-type": body.content_type, "content-length": str(body.length)}
     return headers

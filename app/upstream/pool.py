@@ -51,7 +51,9 @@ class VendorPool:
 
     @asynccontextmanager
     async def credential(self, vendor: Vendor) -> AsyncIterator[str]:
-        """A credential for one exchange, within the vendor's concurrency. What the exchange raises counts for its health."""
+        """A credential for one exchange, within the vendor's concurrency. What the exchange raises counts for its
+        health.
+        """
         state = self._state(vendor)
         async with state.slots:
             key = self._pick(vendor, state)
@@ -68,7 +70,11 @@ class VendorPool:
         if state is None or state.concurrency != vendor.concurrency:
             fresh = _State(asyncio.Semaphore(vendor.concurrency), vendor.concurrency)
             if state is not None:
-                fresh.cooled_until, fresh.failures, fresh.open_until = state.cooled_until, state.failures, state.open_until
+                fresh.cooled_until, fresh.failures, fresh.open_until = (
+                    state.cooled_until,
+                    state.failures,
+                    state.open_until,
+                )
             state = self._states[vendor.name] = fresh
         return state
 

@@ -1,7 +1,7 @@
 """The network under the vendors' HTTP client: aiohttp's pool behind httpx's API, with errors that tell what was sent.
 
-httpx-aiohttp reports a connection that the vendor dropped after the request had left as a connect timeout. For a paid call
-that is the difference between "try another vendor" and "never send again", so the cause decides here.
+httpx-aiohttp reports a connection that the vendor dropped after the request had left as a connect timeout. For a paid
+call that is the difference between "try another vendor" and "never send again", so the cause decides here.
 """
 
 import asyncio
@@ -18,7 +18,9 @@ class VendorTransport(httpx.AsyncBaseTransport):
     Raises: httpx.ConnectError when no connection was made (nothing was sent), httpx.ReadError for everything later.
     """
 
-    def __init__(self, *, connections: int = 1000, keepalive_s: float = 30.0, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(
+        self, *, connections: int = 1000, keepalive_s: float = 30.0, verify: ssl.SSLContext | bool = True
+    ) -> None:
         limits = httpx.Limits(max_connections=connections, keepalive_expiry=keepalive_s)
         self._pool = AiohttpTransport(verify=verify, trust_env=False, limits=limits)
 

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from starlette.responses import StreamingResponse
 
 from app.core.exchange import Json
+from app.core.image import ImageAnswer
 from app.wire.outgoing import encode, length
 from app.wire.sending import in_turn, pieces
 
 
-def document_response(document: Json, *, status: int = 200, headers: Mapping[str, str] | None = None) -> StreamingResponse:
+def document_response(
+    document: Json, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> StreamingResponse:
     """A JSON answer of known length; BlobText leaves are streamed."""
     segments = encode(document)
     return StreamingResponse(
@@ -18,3 +21,8 @@ def document_response(document: Json, *, status: int = 200, headers: Mapping[str
         headers={**(headers or {}), "content-length": str(length(segments))},
         media_type="application/json",
     )
+
+
+def answer_headers(answer: ImageAnswer) -> dict[str, str]:
+    """The headers of a billed answer with pictures."""
+    return {"oneshape-task-id": answer.task_id, "oneshape-units": str(answer.units)}

@@ -1,6 +1,7 @@
-"""Every error on its way out: one place that picks the surface's shape, sets the headers and hides what is not the client's."""
+"""Every error on its way out: picks the surface's shape, sets the headers, hides what is not the client's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -77,10 +78,14 @@ def _of_status(status: int, request: Request) -> GatewayError:
         return RequestTooLarge("The request body is too large.")
     if status == 415:
         return UnsupportedMediaType("This content type is not accepted here.")
-    return InvalidRequest("The request is not valid.") if status < 500 else InternalError("Something went wrong on our side.")
+    return (
+        InvalidRequest("The request is not valid.")
+        if status < 500
+        else InternalError("Something went wrong on our side.")
+    )
 
 
-HANDLERS = {
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     GatewayError: on_gateway_error,
     StarletteHTTPException: on_http_error,
     ClientDisconnect: on_disconnect,

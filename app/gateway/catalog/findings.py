@@ -19,7 +19,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        place = self.path + (f" (line {self.line})" if self.line is not None else "")
+        line = f"line {self.line}" if self.line is not None else ""
+        place = f"{self.path} ({line})" if self.path and line else self.path or line
         return f"{place}: {self.message}" if place else self.message
 
 

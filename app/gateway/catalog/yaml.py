@@ -4,14 +4,15 @@ Refused: duplicate keys, aliases, tags, more than one document, and documents th
 scalars follow YAML 1.2: `NO` and `9:16` are texts, as are dates.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import yaml
 
+from app.core.errors import InvalidRequest
 from app.gateway.catalog.findings import CatalogInvalid, Finding, Lines, Path, spell
+from app.wire import strict_json
 
 Format = Literal["yaml", "json"]
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
@@ -22,7 +23,7 @@ MAX_DEPTH: Final = 16
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -55,44 +56,10 @@ def _decoded(text: str | bytes) -> str:
 
 def _read_json(text: str) -> Value:
     try:
-        document: Value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise CatalogInvalid([Finding("", error.lineno, f"is not JSON: {error.msg}")]) from None
-    except RecursionError:
-        raise _invalid(f"is nested deeper than {MAX_DEPTH}") from None
-    except ValueError as error:
-        raise _invalid(str(error)) from None
-    if _depth(document) > MAX_DEPTH:
-        raise _invalid(f"is nested deeper than {MAX_DEPTH}")
+        document: Value = strict_json.loads(text.encode(), max_depth=MAX_DEPTH)
+    except InvalidRequest as error:
+        raise _invalid(error.message) from None
     return document
-
-
-def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
-    document: dict[str, Value] = {}
-    for key, value in pairs:
-        if key in document:
-            raise ValueError(f"has the key {key!r} twice in one object")
-        document[key] = value
-    return document
-
-
-def _no_constant(text: str) -> Value:
-    raise ValueError(f"{text} is not a number of JSON")
-
-
-def _depth(value: Value) -> int:
-    """How deep containers are nested, counted without recursion."""
-    level: list[Value] = [value]
-    depth = 0
-    while level := [child for item in level for child in _children(item)]:
-        depth += 1
-    return depth
-
-
-def _children(value: Value) -> list[Value]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 class _YamlReader:
@@ -153,14 +120,15 @@ class _YamlReader:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that `read` would take for another value."""
+    """Quotes every text that `read` would take for another value, or that would be folded."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if _scalar(text) == text else '"')
+    plain = _scalar(text) == text and text.isprintable()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,43 @@
+"""Everything that serves requests, in one value: wiring builds it, web and worker use it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.catalog import Catalog
+from app.core.clock import Clock
+from app.core.media import MediaStore
+from app.gateway.accounts import Accounts
+from app.gateway.caller import Callers
+from app.gateway.images import Images
+from app.media.signing import MediaSigner
+from app.media.spool import Spool
+from app.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """Sizes of what a client may send, in bytes."""
+
+    chat_body: int = 20 * 2**20
+    image_body: int = 32 * 2**20
+    multipart_body: int = 64 * 2**20
+    admin_body: int = 256 * 2**10
+    file: int = 20 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us."""
+
+    clock: Clock
+    database: Database
+    catalog: Callable[[], Catalog]
+    callers: Callers
+    accounts: Accounts
+    images: Images
+    media: MediaStore
+    signer: MediaSigner
+    spool: Spool
+    limits: WebLimits
+    admin_key: str
+    public_url: str | None

@@ -1,0 +1,24 @@
+"""The application: routers, error handlers and middleware around one Services value."""
+
+from fastapi import FastAPI
+
+from app.gateway.services import Services
+from app.web import chat, health, images, media, models
+from app.web.errors import HANDLERS
+from app.web.request_id import RequestIds
+
+
+def create_app(services: Services) -> FastAPI:
+    """An ASGI application that serves with `services`; opening and closing them is the caller's."""
+    app = FastAPI(
+        title="Oneshape",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        exception_handlers=dict(HANDLERS),
+    )
+    for room in (chat, images, media, models, health):
+        app.include_router(room.router(services))
+    app.add_middleware(RequestIds)
+    return app

@@ -1,0 +1,41 @@
+"""Takes the credential out of a request, as each surface sends it."""
+
+import hmac
+
+from starlette.requests import Request
+
+from app.core.errors import PermissionDenied, Unauthenticated
+from app.gateway.caller import Caller
+from app.gateway.services import Services
+
+
+def bearer(request: Request) -> str | None:
+    """The token of `Authorization: Bearer …` (RFC 6750); None when there is none or another scheme."""
+    values = request.headers.getlist("authorization")
+    if len(values) != 1:
+        return None
+    scheme, _, token = values[0].partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def caller_of(request: Request, services: Services) -> Caller:
+    """The client behind a request to an OpenAI-shaped surface. Raises: Unauthenticated, PermissionDenied."""
+    return await services.callers.authenticate(bearer(request))
+
+
+async def gemini_caller_of(request: Request, services: Services) -> Caller:
+    """The client behind a request to the Gemini surface: `x-goog-api-key`, `?key=` or Bearer."""
+    secret = request.headers.get("x-goog-api-key") or request.query_params.get("key") or bearer(request)
+    return await services.callers.authenticate(secret)
+
+
+def demand_admin(request: Request, services: Services) -> None:
+    """Lets only the admin key pass.
+
+    Raises: Unauthenticated without a credential; PermissionDenied with any other, a client's included (fault-cases A3).
+    """
+    token = bearer(request)
+    if token is None:
+        raise Unauthenticated("The admin key is needed: send it as a Bearer token.", code="missing_api_key")
+    if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), services.admin_key.encode()):
+        raise PermissionDenied("This is not the admin key.", code="admin_only")

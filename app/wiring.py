@@ -1,0 +1,201 @@
+"""Opens everything in order and closes it in reverse. The only place that picks implementations."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import structlog
+
+from app.core.clock import Clock
+from app.core.ids import new_id
+from app.core.media import MediaStore
+from app.dialects import DIALECTS
+from app.gateway.accounts import Accounts
+from app.gateway.admission import Admission, AdmissionLimits
+from app.gateway.caller import Callers, KeyHasher
+from app.gateway.catalog.database import DatabaseSource, start_with_starter
+from app.gateway.catalog.live import FileSource, LiveCatalog, Source
+from app.gateway.dispatch import Dispatcher
+from app.gateway.images import Images
+from app.gateway.inputs import InputDesk
+from app.gateway.outputs import OutputDesk
+from app.gateway.plan import Planner
+from app.gateway.services import Services, WebLimits
+from app.gateway.settlement import Settlement
+from app.media.door import Door
+from app.media.fetch import Fetcher
+from app.media.guard import AddressPolicy, SystemResolver
+from app.media.local import LocalMediaStore
+from app.media.pictures import Converter
+from app.media.signing import MediaSigner
+from app.media.spool import Spool
+from app.media.transport import ExactTransport
+from app.settings import Secrets, Settings
+from app.store import migrate
+from app.store.database import Database
+from app.upstream.client import CallLimits, VendorClient
+from app.upstream.pool import VendorPool
+from app.upstream.transport import VendorTransport
+
+MB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What an operator's command needs: the database, and the use cases on it."""
+
+    database: Database
+    accounts: Accounts
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema."""
+    if not settings.postgres:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    await migrate.upgrade(settings.database_url)
+    database = await Database.open(settings.database_url, pool_size=settings.database_pool)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_operator(settings: Settings, secrets: Secrets, *, clock: Clock) -> AsyncIterator[Operator]:
+    """What `oneshape accounts`, `keys` and `ledger` work with, beside a gateway that may be running."""
+    async with open_database(settings) as database:
+        yield Operator(database, Accounts(database, KeyHasher(secrets.secret_key), clock=clock))
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    env: Mapping[str, str],
+    clock: Clock,
+    source: Source | None = None,
+) -> AsyncIterator[Services]:
+    """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        media = await _open_media(settings)
+        spool = Spool(_directory(settings) / "spool")
+        await spool.sweep()
+        catalog = await _open_catalog(settings, secrets, database, env, clock, source)
+        stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
+        fetcher = await _open_fetcher(stack, settings, clock)
+        converter = Converter()
+        stack.push_async_callback(converter.close)
+        http = httpx.AsyncClient(transport=VendorTransport(), trust_env=False)
+        stack.push_async_callback(http.aclose)
+        pool = VendorPool(clock)
+        hasher = KeyHasher(secrets.secret_key)
+        signer = MediaSigner(secrets.secret_key.encode(), clock=clock)
+        images = Images(
+            admission=Admission(
+                database=database,
+                clock=clock,
+                catalog=lambda: catalog.current,
+                planner=Planner(DIALECTS, resting=pool.resting, rng=random.SystemRandom()),
+                inputs=InputDesk(fetcher=fetcher),
+                media=media,
+                owner=new_id("prc"),
+                limits=AdmissionLimits(task_deadline_s=settings.task_deadline_s, lease_s=settings.task_lease_s),
+            ),
+            dispatcher=Dispatcher(
+                database=database,
+                clock=clock,
+                client=VendorClient(http, clock=clock, limits=_call_limits(settings)),
+                pool=pool,
+                outputs=OutputDesk(fetcher=fetcher, converter=converter, media=media),
+            ),
+            settlement=Settlement(database, clock=clock, media_ttl_s=settings.media_ttl_hours * 3600),
+            media=media,
+            signer=signer,
+            link_ttl_s=settings.media_link_ttl_s,
+        )
+        stack.push_async_callback(images.drain)
+        yield Services(
+            clock=clock,
+            database=database,
+            catalog=lambda: catalog.current,
+            callers=Callers(database, hasher, clock=clock),
+            accounts=Accounts(database, hasher, clock=clock),
+            images=images,
+            media=media,
+            signer=signer,
+            spool=spool,
+            limits=_web_limits(settings),
+            admin_key=secrets.admin_key,
+            public_url=settings.public_url,
+        )
+
+
+def _directory(settings: Settings) -> Path:
+    """The media directory: the spool lies on its file system, so that storing a picture copies nothing."""
+    url = urlsplit(settings.media_url)
+    return Path(unquote(url.netloc + url.path)) if url.scheme == "file" else settings.data_dir
+
+
+async def _open_media(settings: Settings) -> MediaStore:
+    store = LocalMediaStore(_directory(settings), min_free_bytes=settings.min_free_disk_mb * MB)
+    await store.sweep_temporary()
+    return store
+
+
+async def _open_catalog(
+    settings: Settings,
+    secrets: Secrets,
+    database: Database,
+    env: Mapping[str, str],
+    clock: Clock,
+    source: Source | None,
+) -> LiveCatalog:
+    if source is None and settings.catalog is not None:
+        source = FileSource(settings.catalog)
+    if source is None:
+        await start_with_starter(database, clock=clock)
+        source = DatabaseSource(database)
+    log = structlog.get_logger("app.gateway.catalog")
+    return await LiveCatalog.open(source, env=env, secret_key=secrets.secret_key.encode(), clock=clock, log=log)
+
+
+async def _open_fetcher(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Fetcher:
+    resolver, transport = SystemResolver(), ExactTransport()
+    stack.callback(resolver.close)
+    stack.push_async_callback(transport.aclose)
+    policy = AddressPolicy(str(network) for network in settings.allow_private_networks)
+    return Fetcher(Door(policy, resolver=resolver, transport=transport), clock=clock)
+
+
+def _call_limits(settings: Settings) -> CallLimits:
+    return CallLimits(
+        connect_s=settings.connect_timeout_s,
+        first_byte_s=settings.image_first_byte_s,
+        idle_s=settings.vendor_idle_s,
+        blob_bytes=settings.max_result_file_mb * MB,
+    )
+
+
+def _web_limits(settings: Settings) -> WebLimits:
+    return WebLimits(
+        chat_body=settings.max_chat_body_mb * MB,
+        image_body=settings.max_image_body_mb * MB,
+        multipart_body=settings.max_multipart_body_mb * MB,
+        admin_body=settings.max_admin_body_kb * 1024,
+        file=settings.max_file_mb * MB,
+    )
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
