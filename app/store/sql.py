@@ -43,6 +43,13 @@ def now(tx: Connection, at: float) -> ColumnElement[float]:
     return literal(at)
 
 
+def day_of(tx: Connection, time: ColumnElement[float]) -> ColumnElement[str]:
+    """The UTC day of a column of unix seconds, as `2026-11-20`."""
+    if tx.dialect.name == "postgresql":
+        return func.to_char(func.timezone("UTC", func.to_timestamp(time)), "YYYY-MM-DD")
+    return func.date(time, "unixepoch")
+
+
 def newest_first(
     tx: Connection,
     query: Select[Any],

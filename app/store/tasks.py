@@ -149,8 +149,8 @@ def finish(tx: Connection, task_id: str, *, lease_token: str | None, outcome: Fi
 def request_cancel(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
     """Asks for a task to be cancelled; the task as it is now, or None when there is no such task.
 
-    A queued one is the caller's to end, in this transaction, with `finish(lease_token=None)`; one in progress is told to
-    its worker by `leases.renew`; one that has ended is left alone.
+    A queued one is the caller's to end, in this transaction, with `finish(lease_token=None)`; one in progress is told
+    to its worker by `leases.renew`; one that has ended is left alone.
     """
     query = update(tasks).where(tasks.c.id == task_id, tasks.c.finished_at.is_(None))
     if account_id is not None:

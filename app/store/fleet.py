@@ -1,0 +1,49 @@
+"""What replicas tell each other: which processes are alive, and which vendors operators have drained."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select, update
+
+from app.store.sql import insert_if_absent
+from app.store.tables import drained_vendors, workers
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that works on tasks; its heartbeat is unix seconds by its own clock, for display."""
+
+    id: str
+    started_at: float
+    heartbeat_at: float
+
+
+def heartbeat(tx: Connection, process_id: str, *, at: float) -> None:
+    """Says that a process is alive; the first time it is also when it started."""
+    beat = update(workers).where(workers.c.id == process_id).values(heartbeat_at=at)
+    if tx.execute(beat).rowcount == 0:
+        tx.execute(insert_if_absent(tx, workers).values(id=process_id, started_at=at, heartbeat_at=at))
+
+
+def leave(tx: Connection, process_id: str) -> None:
+    """A process stops in good order."""
+    tx.execute(delete(workers).where(workers.c.id == process_id))
+
+
+def processes(tx: Connection) -> tuple[Process, ...]:
+    """Every process that has not left, those that died included, oldest first."""
+    return tuple(Process(**row._mapping) for row in tx.execute(select(workers).order_by(workers.c.started_at)))
+
+
+def drain(tx: Connection, vendor: str, *, actor: str, at: float) -> None:
+    """Sends nothing new to a vendor, on any replica."""
+    tx.execute(insert_if_absent(tx, drained_vendors).values(vendor=vendor, actor=actor, at=at))
+
+
+def undrain(tx: Connection, vendor: str) -> None:
+    """Lets a vendor serve again."""
+    tx.execute(delete(drained_vendors).where(drained_vendors.c.vendor == vendor))
+
+
+def drained(tx: Connection) -> frozenset[str]:
+    """The names of the vendors that are drained."""
+    return frozenset(tx.execute(select(drained_vendors.c.vendor)).scalars())
