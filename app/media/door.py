@@ -34,6 +34,10 @@ class Door:
         self._resolver = resolver
         self._transport = transport
 
+    async def check(self, url: CheckedUrl) -> None:
+        """Connects to nothing. Raises: ForbiddenUrl; UnknownHost for a name without address."""
+        await permitted_addresses(url, self._policy, self._resolver)
+
     @asynccontextmanager
     async def send(
         self,

@@ -1,7 +1,8 @@
 """Downloads the pictures that clients and vendors name by URL, through the guarded door, into a spool."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,17 +70,17 @@ class Fetcher:
 
         Raises: InvalidRequest (invalid_image_url, image_url_not_allowed, failed_to_download_image); what the sink does.
         """
-        try:
+        with _as_clients_fault(param):
             return await self._try(parse_url(url), open_sink, self._inputs)
-        except MalformedUrl as error:
-            message = "The image URL is not valid: an absolute http or https URL without credentials is needed."
-            raise InvalidRequest(message, code="invalid_image_url", param=param) from error
-        except ForbiddenUrl as error:
-            message = "The image URL is not allowed: it must lead to a public address, port 80 or 443."
-            raise InvalidRequest(message, code="image_url_not_allowed", param=param) from error
-        except FetchFailed as error:
-            message = "The image could not be downloaded from its URL."
-            raise InvalidRequest(message, code="failed_to_download_image", param=param) from error
+
+    async def check_input(self, url: str, *, param: str) -> None:
+        """Whether a client's URL may be handed on to a vendor. A name that does not resolve here is the vendor's to
+        find.
+
+        Raises: InvalidRequest (invalid_image_url, image_url_not_allowed).
+        """
+        with _as_clients_fault(param), suppress(UnknownHost):
+            await self._door.check(parse_url(url))
 
     async def fetch_result(self, url: str, open_sink: OpenSink) -> Blob:
         """A vendor's picture, tried up to three times. Raises: FetchFailed, and what the sink does."""
@@ -126,11 +127,26 @@ class Fetcher:
             return await _receive(response, open_sink, limits.max_bytes)
 
 
+@contextmanager
+def _as_clients_fault(param: str) -> Iterator[None]:
+    try:
+        yield
+    except MalformedUrl as error:
+        message = "The image URL is not valid: an absolute http or https URL without credentials is needed."
+        raise InvalidRequest(message, code="invalid_image_url", param=param) from error
+    except ForbiddenUrl as error:
+        message = "The image URL is not allowed: it must lead to a public address, port 80 or 443."
+        raise InvalidRequest(message, code="image_url_not_allowed", param=param) from error
+    except FetchFailed as error:
+        message = "The image could not be downloaded from its URL."
+        raise InvalidRequest(message, code="failed_to_download_image", param=param) from error
+
+
 async def _receive(response: httpx.Response, open_sink: OpenSink, max_bytes: int) -> Blob:
     sink = open_sink()
     received_bytes = 0
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():  # as they came: an encoded answer was refused
             received_bytes += len(chunk)
             if received_bytes > max_bytes:
                 raise FetchFailed("it is too large")
