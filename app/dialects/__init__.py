@@ -6,10 +6,11 @@ from typing import Final
 
 from app.core.dialect import ImageDialect
 from app.dialects.chat_images import ChatImages
+from app.dialects.gemini import Gemini
 from app.dialects.image_tasks import ImageTasks
 from app.dialects.openai_images import OpenAIImages
 
 DIALECTS: Final[Mapping[str, ImageDialect]] = MappingProxyType(
-    {dialect.name: dialect for dialect in (ChatImages(), OpenAIImages(), ImageTasks())}
+    {dialect.name: dialect for dialect in (ChatImages(), OpenAIImages(), ImageTasks(), Gemini())}
 )
 """The image dialects by the name the catalog uses. `openai_chat` is not among them: it passes text through."""
