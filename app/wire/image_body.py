@@ -1,4 +1,4 @@
-"""An order for pictures as OpenAI's Images API shapes its body, which the task API shares: prompt, image, mask, fields."""
+"""An order for pictures in the body of OpenAI's Images API, which the task API shares: prompt, image, mask, fields."""
 
 from collections.abc import Mapping
 from dataclasses import replace
