@@ -11,7 +11,7 @@ from app.sandbox.vendors import BASE_PATHS, CREDENTIAL
 def sandboxed_catalog(base_url: str) -> str:
     """The starter catalog as YAML, every vendor of it at the sandbox under `base_url`.
 
-    Each image model is there once more for each of its vendors alone, as `vendor/model`, so that a vendor can be chosen.
+    Each image model is there once more for each of its vendors alone, as `model@vendor`, so that a vendor can be chosen.
     """
     document: Any = read(starter(), format="yaml")[0]
     for name, vendor in document["vendors"].items():
@@ -34,4 +34,4 @@ def sandboxed_source(base_url: str) -> Source:
 
 def _only(model: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in model.items() if name not in ("aliases", "family", "targets")}
-    return {**kept, "id": f"{target['vendor']}/{model['id']}", "targets": [target]}
+    return {**kept, "id": f"{model['id']}@{target['vendor']}", "targets": [target]}

@@ -1,0 +1,74 @@
+"""A whole gateway and its simulated vendors on real sockets, for tests that are clients."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.cli.sandboxed import sandboxed_source
+from app.cli.serving import serving
+from app.core.clock import Clock
+from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
+from app.gateway.catalog.live import Source
+from app.gateway.services import Services
+from app.main import create_app
+from app.sandbox.config import SandboxConfig
+from app.sandbox.server import serve as serve_sandbox
+from app.settings import Secrets, Settings
+from app.wiring import open_services
+
+ADMIN_KEY = "adm-5uP9qX2vL8mK4wT7"
+SECRET_KEY = "5c0f6e1d9b7a48e2a3f4c5d6e7f8091a"
+LOOPBACK = "127.0.0.0/8"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that listens at `url`, a key of a prepaid account there, and the sandbox behind it."""
+
+    url: str
+    sandbox_url: str
+    services: Services
+    account_id: str
+    key: str
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """An HTTP client that authenticates with the key."""
+        headers = {"authorization": f"Bearer {self.key}", **options.pop("headers", {})}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)
+
+    async def paid_calls(self) -> list[dict[str, Any]]:
+        """What the vendors say they did."""
+        async with httpx.AsyncClient() as client:
+            calls: list[dict[str, Any]] = (await client.get(f"{self.sandbox_url}/_calls")).json()["calls"]
+            return calls
+
+
+@asynccontextmanager
+async def running_gateway(
+    directory: Path,
+    *,
+    source: Source | None = None,
+    grant_units: int = 100_000_000,
+    task_seconds: float = 0.05,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> AsyncIterator[Running]:
+    """Starts both; `source` replaces the sandboxed starter catalog, `settings` are those of the gateway."""
+    clock = clock or Clock()
+    async with serve_sandbox(SandboxConfig(task_seconds=task_seconds)) as sandbox_url:
+        values: dict[str, Any] = {"data_dir": directory, "allow_private_networks": LOOPBACK, "min_free_disk_mb": 0}
+        chosen = Settings(_env_file=None, **{**values, **settings})
+        secrets = Secrets(ADMIN_KEY, SECRET_KEY)
+        async with open_services(
+            chosen, secrets, env={}, clock=clock, source=source or sandboxed_source(sandbox_url)
+        ) as services:
+            account = await services.accounts.create(AccountForm(name="test", billing="prepaid"))
+            if grant_units:
+                await services.accounts.grant(account.id, GrantForm(units=grant_units, reason="test"))
+            key = await services.accounts.create_key(KeyForm(account_id=account.id, name="test"))
+            async with serving(create_app(services)) as url:
+                yield Running(url, sandbox_url, services, account.id, key.secret)
