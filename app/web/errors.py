@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.surfaces import gemini, image_tasks
+from app.web.validation import request_error
 from app.wire.openai import error_body
 from app.wire.strict_json import dumps
 
@@ -58,6 +60,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return error_response(_of_status(error.status_code, request), request.url.path, error.headers)
 
 
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Handler for queries and paths that FastAPI refuses: our 400 instead of its 422."""
+    assert isinstance(error, RequestValidationError)
+    return error_response(request_error(error.errors()), request.url.path)
+
+
 async def on_disconnect(request: Request, error: Exception) -> Response:
     """The client left while sending; nobody reads this answer, but the server wants one."""
     return error_response(InvalidRequest("The request was not received whole."), request.url.path)
@@ -88,6 +96,7 @@ def _of_status(status: int, request: Request) -> GatewayError:
 HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     GatewayError: on_gateway_error,
     StarletteHTTPException: on_http_error,
+    RequestValidationError: on_validation_error,
     ClientDisconnect: on_disconnect,
     Exception: on_any_error,
 }

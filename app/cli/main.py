@@ -1,0 +1,16 @@
+"""The command line, `oneshape`: one small file per group of commands; no command is written here."""
+
+import typer
+
+from app.cli import accounts, keys, ledger, migrate
+
+app = typer.Typer(
+    help="One API in front of many image and chat vendors.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(ledger.app, name="ledger")
+app.command()(migrate.migrate)
