@@ -12,6 +12,7 @@ from app.gateway.catalog.yaml import Value
 
 _SECTIONS: Final = ("version", "currency", "vendors", "models", "families")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SUBJECT = re.compile(r"^(?:Input|List|String|Dictionary) should ")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _PROSE: Final = {"extra_forbidden": "is not a known field", "missing": "is required"}
 
@@ -80,7 +81,7 @@ def _parts(part: type[_Part], section: str, raw: Mapping[_Key, Value], findings:
 
 
 def _prose(kind: str, message: str) -> str:
-    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    message = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
     return _PROSE.get(kind, message)
 
 
