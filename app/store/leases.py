@@ -42,6 +42,8 @@ def claim(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[T
         .with_for_update(skip_locked=True, of=tasks)
     )
     candidates = [(row.id, row.key_id) for row in tx.execute(waiting)]
+    if not candidates:
+        return ()
     chosen = _within_concurrency(tx, candidates)
     started = func.coalesce(tasks.c.started_at, at)
     return _take(tx, update(tasks).where(tasks.c.id.in_(chosen), QUEUED).values(started_at=started), lease, at)
@@ -57,6 +59,8 @@ def claim_expired(tx: Connection, lease: Lease, *, at: float, limit: int = 1) ->
         .with_for_update(skip_locked=True)
     )
     chosen = tx.execute(orphaned).scalars().all()
+    if not chosen:
+        return ()
     return _take(tx, update(tasks).where(tasks.c.id.in_(chosen), IN_PROGRESS), lease, at)
 
 
@@ -105,6 +109,8 @@ def _within_concurrency(tx: Connection, candidates: Collection[tuple[str, str]])
         .with_for_update(key_share=True)
     )
     room = {row.id: row.concurrency for row in tx.execute(limited)}
+    if not room:
+        return [task_id for task_id, _ in candidates]
     running = select(tasks.c.key_id, func.count().label("tasks")).where(tasks.c.key_id.in_(room), IN_PROGRESS)
     for row in tx.execute(running.group_by(tasks.c.key_id)):
         room[row.key_id] -= row.tasks

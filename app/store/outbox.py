@@ -45,6 +45,8 @@ def take_due(tx: Connection, *, at: float, seconds: float, limit: int) -> tuple[
         .with_for_update(skip_locked=True)
     )
     chosen = tx.execute(due).scalars().all()
+    if not chosen:
+        return ()
     taken = update(webhook_deliveries).where(webhook_deliveries.c.id.in_(chosen), _PENDING)
     taken = taken.values(attempts=webhook_deliveries.c.attempts + 1, next_at=now(tx, at) + seconds)
     found = [_delivery(row) for row in tx.execute(taken.returning(*webhook_deliveries.c))]

@@ -19,7 +19,8 @@ from app.store.writer import Writer
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS: Final = 5_000
+BUSY_TIMEOUT_S: Final = "5"
+"""How long to wait for another process's lock; a URL that ends in `?timeout=SECONDS` says otherwise."""
 
 
 class SqliteBackend:
@@ -73,11 +74,11 @@ def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, pragmas: tuple
     The driver begins nothing on its own: it would do so before the first write, too late for a unit that reads first.
     """
     engine = create_engine(
-        url.set(drivername="sqlite+pysqlite"),
+        url.set(drivername="sqlite+pysqlite", query={"timeout": BUSY_TIMEOUT_S, **url.query}),
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        connect_args={"check_same_thread": False},
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )

@@ -1,4 +1,4 @@
-"""Real databases for tests: a fresh SQLite file, and a fresh PostgreSQL database, each copied from a migrated template."""
+"""Real databases for tests: a SQLite file and a PostgreSQL database, each a fresh copy of a migrated template."""
 
 import asyncio
 import os
@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from app.store import migrate
 from app.store.database import Database
+from app.store.postgresql import create_postgresql_engine
 
 SERVER = os.environ.get("ONESHAPE_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 """A PostgreSQL server on which the tests may create and drop databases of their own."""
@@ -21,10 +23,9 @@ SERVER = os.environ.get("ONESHAPE_TEST_POSTGRESQL", "postgresql://postgres@127.0
 async def postgresql_answers() -> bool:
     """Whether there is a server to test with."""
     try:
-        connection = await asyncpg.connect(f"{SERVER}/postgres", timeout=3)
-    except (OSError, asyncpg.PostgresError):
+        await administer("SELECT 1")
+    except (OSError, DBAPIError):
         return False
-    await connection.close()
     return True
 
 
@@ -35,11 +36,13 @@ def postgresql_url(name: str) -> str:
 
 async def administer(statement: str) -> None:
     """Runs a statement such as CREATE DATABASE on the test server."""
-    connection = await asyncpg.connect(f"{SERVER}/postgres", timeout=10)
+    engine = create_postgresql_engine(make_url(postgresql_url("postgres")), pool_size=1, limits={})
     try:
-        await connection.execute(statement)
+        async with engine.connect() as opened:
+            connection = await opened.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.exec_driver_sql(statement)
     finally:
-        await connection.close()
+        await engine.dispose()
 
 
 @contextmanager
