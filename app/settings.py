@@ -259,7 +259,8 @@ def read_settings(*, env_file: Path = Path(".env"), **overrides: Any) -> Setting
     try:
         return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
-        raise SettingsInvalid([_problem(detail["loc"], detail["msg"]) for detail in error.errors()]) from None
+        details = [detail for detail in error.errors() if detail["type"] != "default_factory_not_called"]
+        raise SettingsInvalid([_problem(detail["loc"], detail["msg"]) for detail in details]) from None
 
 
 def environment(*, env_file: Path = Path(".env"), process: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -287,8 +288,8 @@ def ensure_secrets(settings: Settings) -> Secrets:
         generated = not path.exists() and _make_secrets(path)
         kept = json.loads(path.read_text("utf-8"))
         return Secrets(
-            admin.get_secret_value() if admin else str(kept["admin_key"]),
-            secret.get_secret_value() if secret else str(kept["secret_key"]),
+            admin.get_secret_value() if admin else _kept(kept["admin_key"]),
+            secret.get_secret_value() if secret else _kept(kept["secret_key"]),
             generated,
         )
     except OSError as error:
@@ -334,6 +335,12 @@ def _make_secrets(path: Path) -> bool:
         except FileExistsError:
             return False
     return True
+
+
+def _kept(secret: object) -> str:
+    if not isinstance(secret, str) or weakness(secret):
+        raise ValueError("not a secret that was generated")
+    return secret
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

@@ -21,7 +21,7 @@ BROKEN = changed("vendor: painter", "vendor: nobody")
 
 
 class TickingClock(Clock):
-    """A clock on which waiting takes no time: it takes its next step instead, and after the last one it stops the loop."""
+    """A clock on which waiting takes no time: it takes its next step, and after the last one it stops the loop."""
 
     def __init__(self, *steps: Callable[[], None]) -> None:
         self._steps = list(steps)
