@@ -60,13 +60,11 @@ class Delivery:
         headers = dict(_HOSTILE) if "hostile_headers" in self.faults else {}
         if "cut_mid" in self.faults:
             return _Cut(content, media_type.encode())
+        if "endless_body" in self.faults:
+            return _Endless(content[:1], _ENDLESS_PIECE, media_type, self.closing)
         if "trickle" in self.faults:
-            pieces = self._trickle(content)
-        elif "endless_body" in self.faults:
-            pieces = self._endless(content[:1], _ENDLESS_PIECE)
-        else:
-            return Response(content, status, headers=headers, media_type=media_type)
-        return StreamingResponse(pieces, status, headers=headers, media_type=media_type)
+            return StreamingResponse(self._trickle(content), status, headers=headers, media_type=media_type)
+        return Response(content, status, headers=headers, media_type=media_type)
 
     def array(self, bodies: Sequence[object]) -> Response:
         """A JSON array delivered element by element, as Google streams without `alt=sse`."""
@@ -78,10 +76,10 @@ class Delivery:
         if "cut_mid" in self.faults:
             return _Cut(b"".join(self._lines(events, done=False)), b"text/event-stream")
         if "endless_comments" in self.faults:
-            pieces = self._endless(b"", b": still there\n\n" * 64)
-        elif "endless_line" in self.faults:
-            pieces = self._endless(b"data: {", _ENDLESS_PIECE)
-        elif "trickle" in self.faults:
+            return _Endless(b": hello\n\n", b": still there\n\n" * 64, "text/event-stream", self.closing)
+        if "endless_line" in self.faults:
+            return _Endless(b"data: {", _ENDLESS_PIECE, "text/event-stream", self.closing)
+        if "trickle" in self.faults:
             pieces = self._trickle(b"".join(self._lines(events, done=done)))
         else:
             pieces = self._paced(list(self._lines(events, done=done)))
@@ -126,12 +124,6 @@ class Delivery:
             yield content[position : position + 1]
             await self.clock.sleep(1.0)
 
-    async def _endless(self, first: bytes, piece: bytes) -> AsyncIterator[bytes]:
-        yield first
-        while not self.closing.is_set():
-            yield piece
-            await self.clock.sleep(0.0)
-
 
 async def wait_for_end(request: Request, closing: asyncio.Event) -> None:
     """Returns when the client has gone away or the sandbox closes. The request's body must have been read."""
@@ -157,6 +149,35 @@ class _Cut(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             half = self._content[: len(self._content) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
-        hang_up: Callable[[], Awaitable[None]] | None = scope.get("extensions", {}).get(HANG_UP)
-        if hang_up is not None:
-            await hang_up()
+        await _hang_up(scope)
+
+
+class _Endless(Response):
+    """Sends one piece over and over, until the client goes away or the sandbox closes."""
+
+    def __init__(self, first: bytes, piece: bytes, media_type: str, closing: asyncio.Event) -> None:
+        super().__init__()
+        self._first = first
+        self._piece = piece
+        self._media_type = media_type
+        self._closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", self._media_type.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        gone = asyncio.ensure_future(receive())
+        stopped = asyncio.ensure_future(self._closing.wait())
+        while not gone.done() and not stopped.done():
+            await send({"type": "http.response.body", "body": self._piece, "more_body": True})
+            # A full socket makes `send` wait, a closed one does not: this lets the loop notice the difference.
+            await asyncio.wait((gone, stopped), timeout=0)
+        for waiting in (gone, stopped):
+            waiting.cancel()
+        await _hang_up(scope)
+
+
+async def _hang_up(scope: Scope) -> None:
+    hang_up: Callable[[], Awaitable[None]] | None = scope.get("extensions", {}).get(HANG_UP)
+    if hang_up is not None:
+        await hang_up()
