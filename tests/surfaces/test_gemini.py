@@ -202,7 +202,7 @@ def test_the_official_sdk_is_understood_and_understands() -> None:
             model="nano-banana",
             contents=types.UserContent(
                 [
-                    "draw",
+                    types.Part.from_text(text="draw"),
                     types.Part.from_bytes(data=picture, mime_type="image/png"),
                     types.Part.from_uri(file_uri="https://a.example/y.jpg", mime_type="image/jpeg"),
                 ]

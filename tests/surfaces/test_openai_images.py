@@ -1,12 +1,13 @@
 """The Images API by the contract's own example and by what official SDKs send (wire-facts 1.2-1.6)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.core.errors import InvalidRequest, UpstreamTimeout
 from app.core.exchange import FilePart
-from app.core.image import ImageInput
+from app.core.image import ImageInput, ImageRequest
 from app.core.media import Blob, Blobs
 from app.surfaces import openai_images
 from tests.surfaces.answers import JPEG, JPEG_BASE64, PNG, PNG_BASE64, answer, sent, without_bytes
@@ -74,13 +75,16 @@ def test_a_json_edit_is_read_as_openai_specifies_it() -> None:
     assert request.mask == ImageInput(url="https://cdn.example/mask.png", param="mask.image_url")
 
 
-@pytest.mark.parametrize("as_form", [False, True])
-def test_an_edit_without_an_image_is_refused(as_form: bool) -> None:
+@pytest.mark.parametrize(
+    "parse",
+    [
+        lambda: openai_images.parse_edit({"model": "m", "prompt": "p"}, Blobs()),
+        lambda: openai_images.parse_edit_form([("model", "m"), ("prompt", "p")], [], Blobs()),
+    ],
+)
+def test_an_edit_without_an_image_is_refused(parse: Callable[[], ImageRequest]) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        if as_form:
-            openai_images.parse_edit_form([("model", "m"), ("prompt", "p")], [], Blobs())
-        else:
-            openai_images.parse_edit({"model": "m", "prompt": "p"}, Blobs())
+        parse()
 
     assert (refused.value.code, refused.value.param) == ("missing_required_parameter", "image")
 
