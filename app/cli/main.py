@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, keys, ledger, migrate
+from app.cli import accounts, demo, keys, ledger, migrate, serve
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -14,3 +14,6 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.command()(migrate.migrate)
+app.command()(serve.serve)
+app.command()(serve.sandbox)
+app.command()(demo.demo)

@@ -11,7 +11,8 @@ from app.sandbox.vendors import BASE_PATHS, CREDENTIAL
 def sandboxed_catalog(base_url: str) -> str:
     """The starter catalog as YAML, every vendor of it at the sandbox under `base_url`.
 
-    Each image model is there once more for each of its vendors alone, as `model@vendor`, so that a vendor can be chosen.
+    Each image model is there once more for each of its vendors alone, as `model@vendor`, so that a vendor can be
+    chosen.
     """
     document: Any = read(starter(), format="yaml")[0]
     for name, vendor in document["vendors"].items():

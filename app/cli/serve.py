@@ -1,0 +1,96 @@
+"""`oneshape serve` and `oneshape sandbox`: the processes that listen."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+import uvicorn
+import uvloop
+
+from app.cli.logs import set_up_logging
+from app.cli.running import refusing
+from app.cli.sandboxed import sandboxed_source
+from app.cli.serving import make_config
+from app.core.clock import Clock
+from app.core.pricing import currency_of
+from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
+from app.gateway.services import Services
+from app.main import create_app
+from app.sandbox.app import create_sandbox
+from app.sandbox.config import SandboxConfig
+from app.sandbox.server import serve as serve_sandbox
+from app.sandbox.vendors import BASE_PATHS
+from app.settings import Secrets, Settings, ensure_secrets, environment, read_settings
+from app.wiring import open_services
+
+TRIAL_UNITS: Final = 100_000_000
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. Default: the setting.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on. Default: the setting.")] = None,
+    sandbox: Annotated[bool, typer.Option(help="Serve with simulated vendors, and print a key to try it.")] = False,
+) -> None:
+    """Serves the API."""
+    said: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if sandbox:
+        said |= {"data_dir": Path("data/sandbox"), "allow_private_networks": "127.0.0.0/8", "log_format": "console"}
+    with refusing():
+        settings = read_settings(**said)
+        secrets = ensure_secrets(settings)
+        set_up_logging(level=settings.log_level, form=settings.log_format)
+        uvloop.run(_serve(settings, secrets, sandbox=sandbox))
+
+
+async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None:
+    async with AsyncExitStack() as stack:
+        source = None
+        if sandbox:
+            url = await stack.enter_async_context(serve_sandbox(SandboxConfig(task_seconds=2)))
+            source = sandboxed_source(url)
+        services = await stack.enter_async_context(
+            open_services(settings, secrets, env=environment(), clock=Clock(), source=source)
+        )
+        if secrets.generated:
+            typer.echo(
+                f"admin key (kept in {settings.data_dir}/secrets.json, shown this once): {secrets.admin_key}", err=True
+            )
+        if sandbox:
+            await _print_trial(services, settings)
+        config = make_config(create_app(services), keep_alive_s=settings.keep_alive_s, grace_s=settings.grace_s)
+        config.host, config.port = settings.host, settings.port
+        await uvicorn.Server(config).serve()
+
+
+async def _print_trial(services: Services, settings: Settings) -> None:
+    """A ready key, a request to copy, and where to look."""
+    account = await services.accounts.create(AccountForm(name="trial", billing="prepaid"))
+    await services.accounts.grant(account.id, GrantForm(units=TRIAL_UNITS, reason="to try it"))
+    key = (await services.accounts.create_key(KeyForm(account_id=account.id, name="trial"))).secret
+    base = f"http://{settings.host}:{settings.port}"
+    body = '{"model":"nano-banana-pro-2k","prompt":"a red fox reading a map","aspect_ratio":"16:9"}'
+    for line in (
+        "Oneshape with simulated vendors: pictures are drawn here, nothing leaves this machine.",
+        f"  key      {key}  (with {currency_of(TRIAL_UNITS)} {services.catalog().currency} on it)",
+        f"  API      {base}/v1",
+        f"  console  {base}/console",
+        f"  try      curl {base}/v1/images/generations -H 'Authorization: Bearer {key}' \\",
+        f"             -H 'Content-Type: application/json' -d '{body}'",
+    ):
+        typer.echo(line, err=True)
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8090,
+    task_seconds: Annotated[float, typer.Option(help="How long an asynchronous task takes.")] = 2.0,
+) -> None:
+    """Serves the simulated vendors, each under its own prefix."""
+    app = create_sandbox(SandboxConfig(task_seconds=task_seconds))
+    for vendor, path in BASE_PATHS.items():
+        typer.echo(f"{vendor:14} http://{host}:{port}{path}")
+    typer.echo(f"any key that starts with sandbox- is accepted; faults: http://{host}:{port}/_faults")
+    config = make_config(app)
+    config.host, config.port = host, port
+    uvicorn.Server(config).run()
