@@ -81,6 +81,7 @@ def test_a_json_edit_is_read_as_openai_specifies_it() -> None:
         lambda: openai_images.parse_edit({"model": "m", "prompt": "p"}, Blobs()),
         lambda: openai_images.parse_edit_form([("model", "m"), ("prompt", "p")], [], Blobs()),
     ],
+    ids=["json", "form"],
 )
 def test_an_edit_without_an_image_is_refused(parse: Callable[[], ImageRequest]) -> None:
     with pytest.raises(InvalidRequest) as refused:
