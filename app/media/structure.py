@@ -83,8 +83,6 @@ def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
         end = start + _big(data, position, 4)
         kind = bytes(data[position + 4 : start])
         yield kind, start, end
-        if end + 4 > len(data):
-            raise IndexError
         if kind == b"IEND":
             return
         position = end + 4
@@ -142,11 +140,11 @@ def _webp(data: memoryview, whole: bool) -> tuple[int, int, int]:
 
 
 def _webp_chunks_fit(data: memoryview, size: int) -> bool:
-    """Whether the chunks fill the container exactly and pixels are among them."""
+    """Whether every chunk is all inside the container and pixels are among them."""
     position, has_pixels = 12, False
     for _ in range(MAX_PARTS):
         if position >= size:
-            return has_pixels and position == size
+            return has_pixels and position - size <= 1  # some writers leave out the last padding
         has_pixels = has_pixels or bytes(data[position : position + 4]) in {b"VP8 ", b"VP8L", b"ANMF"}
         length = _little(data, position + 4, 4)
         position += 8 + length + (length & 1)

@@ -126,16 +126,32 @@ def test_a_png_without_pixels_or_without_size_is_no_picture() -> None:
             seen(data, whole=False)
 
 
-def test_e61_a_file_of_endless_tiny_parts_is_given_up() -> None:
-    tiny = b"\0\0\0\0tEXt\0\0\0\0"
-    endless = {
-        "png": png(tiny * (MAX_PARTS + 1), chunk(b"IDAT", b"x")),
-        "jpeg": b"\xff\xd8" + b"\xff" * (MAX_PARTS + 1) + drawn("JPEG")[2:],
-        "gif": drawn("GIF")[:10] + bytes(3) + b"\x21\xfe" + b"\x01x" * (2 * MAX_PARTS) + b"\0;",
-    }
-    for data in endless.values():
-        with pytest.raises(NotAPicture):
-            seen(data, whole=False)
+def with_parts(kind: str, count: int) -> bytes:
+    """A whole picture with `count` more parts that say nothing."""
+    data = drawn(kind)
+    match kind:
+        case "PNG":
+            return png(chunk(b"tEXt", b"") * count, chunk(b"IDAT", b"x"))
+        case "JPEG":
+            return data[:2] + b"\xff" * count + data[2:]
+        case _:
+            pixels = 13 + (3 << (data[10] & 7) + 1)
+            return data[:pixels] + b"\x21\xfe" + b"\x01x" * count + b"\0" + data[pixels:]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_e61_a_file_of_endless_tiny_parts_is_given_up(kind: str, whole: bool) -> None:
+    assert seen(with_parts(kind, 1000), whole=whole).mime == f"image/{kind.lower()}"
+    with pytest.raises(NotAPicture):
+        seen(with_parts(kind, 2 * MAX_PARTS), whole=whole)
+
+
+def test_e61_a_webp_chunk_that_reaches_beyond_its_container_is_damage() -> None:
+    data = bytearray(drawn("WEBP", lossless=True) + bytes(100))
+    data[16:20] = (int.from_bytes(data[16:20], "little") + 50).to_bytes(4, "little")
+    with pytest.raises(NotAPicture):
+        seen(bytes(data))
 
 
 @given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF"]), st.data())
