@@ -31,7 +31,7 @@ _UNSHOWABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+", re.IGNORECASE), _GONE),
     (re.compile(r"\bbearer\s+\S+", re.IGNORECASE), _GONE),
     (re.compile(r"\b(?:sk|pk|rk|ak|key|token|whsec)[-_][\w-]{6,}|\bAIza[\w-]{10,}", re.IGNORECASE), _GONE),
-    (re.compile(r"\S+@[\w-]+\.[\w.-]+"), _GONE),
+    (re.compile(r"\S*@\S+"), _GONE),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9a-f:.]{2,45}\](?::\d+)?", re.IGNORECASE), _GONE),
     (
         re.compile(

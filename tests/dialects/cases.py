@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from app.core.catalog import Target, Vendor
-from app.core.exchange import Call, Reply
-from app.core.image import ImageInput, ImageRequest, Turn
+from app.core.exchange import Call, Exchange, Reply, VendorFailure
+from app.core.image import ImageInput, ImageRequest, ImageResult, Pending, Turn
 from app.core.media import Blob, Blobs, BlobText
 from app.core.shape import Size
 from app.dialects import DIALECTS
@@ -66,6 +66,17 @@ def shown_call(call: Call) -> Object:
         files = [[part.name, part.filename, part.mime, base64_of(part.blob)] for part in call.form.files]
         shown["form"] = {"fields": [list(pair) for pair in call.form.fields], "files": files}
     return shown
+
+
+def outcome_of(exchange: Exchange[ImageResult | Pending], reply: Reply) -> ImageResult | Pending | VendorFailure | Call:
+    """What an exchange makes of a reply; another call when it is not done."""
+    try:
+        return exchange.send(reply)
+    except StopIteration as stop:
+        outcome: ImageResult | Pending = stop.value
+        return outcome
+    except VendorFailure as failure:
+        return failure
 
 
 def base64_of(blob: Blob) -> str:

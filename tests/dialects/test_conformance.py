@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.core.exchange import Call, Exchange, Reply, VendorFailure
+from app.core.exchange import Exchange, Reply, VendorFailure
 from app.core.image import ImageResult, ImageUsage, InlineImage, Pending
 from app.dialects import DIALECTS
-from tests.dialects.cases import FOLDER, Case, base64_of, read_case, shown_call
+from tests.dialects.cases import FOLDER, Case, base64_of, outcome_of, read_case, shown_call
 
 PATHS = sorted(FOLDER.glob("*/*.json"))
 
@@ -45,7 +45,7 @@ def _exchange(case: Case) -> Exchange[ImageResult | Pending]:
 
 def _check(case: Case, exchange: Exchange[ImageResult | Pending], reply: Reply) -> None:
     expect: dict[str, Any] = dict(case.expect or {})
-    outcome = _outcome(exchange, reply)
+    outcome = outcome_of(exchange, reply)
     if isinstance(outcome, VendorFailure):
         shown = {name: getattr(outcome, name) for name in ("failure", "detail", "status", "retry_after_s")}
         assert {name: shown.get(name) for name in expect} == expect, outcome
@@ -54,16 +54,6 @@ def _check(case: Case, exchange: Exchange[ImageResult | Pending], reply: Reply) 
     else:
         assert isinstance(outcome, ImageResult)
         _check_result(outcome, expect)
-
-
-def _outcome(exchange: Exchange[ImageResult | Pending], reply: Reply) -> ImageResult | Pending | VendorFailure | Call:
-    try:
-        return exchange.send(reply)
-    except StopIteration as stop:
-        outcome: ImageResult | Pending = stop.value
-        return outcome
-    except VendorFailure as failure:
-        return failure
 
 
 def _check_result(result: ImageResult, expect: dict[str, Any]) -> None:
