@@ -5,20 +5,18 @@ import errno
 import hashlib
 import io
 import os
-import re
 import secrets
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from app.core.errors import NotFound, Overloaded
 from app.core.media import HEAD_BYTES, Blob
+from app.media.names import checked, not_found, unavailable
 
 CHUNK_BYTES: Final = 256 * 1024
 """How much of a file one read brings: few thread hops for a picture, little memory for a crowd."""
 
-_NAME: Final = re.compile(r"[a-z0-9_]{1,80}\.(png|jpg|webp|gif)")
 _TEMPORARY: Final = "temporary"
 _CANNOT_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES})
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
@@ -46,7 +44,6 @@ class LocalMediaStore:
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores durably; on return the bytes survive a crash. Raises: Overloaded (storage_unavailable)."""
-        assert _NAME.fullmatch(name), "names are made by the gateway"
         await asyncio.to_thread(self._put, self._path(name), blob)
 
     async def blob(self, name: str) -> Blob:
@@ -76,9 +73,7 @@ class LocalMediaStore:
         await asyncio.to_thread(self._check)
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise _not_found()
-        return self._directory / hashlib.sha256(name.encode()).hexdigest()[:2] / name
+        return self._directory / hashlib.sha256(checked(name).encode()).hexdigest()[:2] / name
 
     def _put(self, path: Path, blob: Blob) -> None:
         temporary = self._temporary / secrets.token_hex(16)
@@ -88,7 +83,7 @@ class LocalMediaStore:
             temporary.replace(path)
             _sync_directory(path.parent)
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         finally:
             _discard(temporary)
 
@@ -106,7 +101,7 @@ class LocalMediaStore:
             for leftover in leftovers:
                 leftover.unlink(missing_ok=True)
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         return len(leftovers)
 
     def _check(self) -> None:
@@ -116,10 +111,10 @@ class LocalMediaStore:
             probe.touch(exist_ok=False)
             probe.unlink()
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         out_of_inodes = room.f_files > 0 and room.f_favail == 0
         if out_of_inodes or room.f_bavail * room.f_frsize < self._min_free_bytes:
-            raise _unavailable()
+            raise unavailable()
 
 
 def _write(blob: Blob, temporary: Path) -> None:
@@ -163,11 +158,11 @@ def _open(path: Path) -> io.FileIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _not_found() if error.errno in _ABSENT else _unavailable() from error
+        raise not_found() if error.errno in _ABSENT else unavailable() from error
     file = io.FileIO(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise _not_found()
+        raise not_found()
     return file
 
 
@@ -183,7 +178,7 @@ def _erase(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise _unavailable() from error
+        raise unavailable() from error
 
 
 def _discard(temporary: Path) -> None:
@@ -192,11 +187,3 @@ def _discard(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
     except OSError:
         return
-
-
-def _not_found() -> NotFound:
-    return NotFound("There is no such picture.", code="media_not_found")
-
-
-def _unavailable() -> Overloaded:
-    return Overloaded("Pictures cannot be stored at the moment.", code="storage_unavailable")

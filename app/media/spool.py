@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.core.errors import Overloaded
 from app.core.media import Blob
+from app.media.names import unavailable
 from app.wire.blobs import BlobSink, SpoolSink
 
 
@@ -35,7 +35,7 @@ class Spool:
             self._directory.mkdir(parents=True, exist_ok=True)
             leftovers = list(self._directory.iterdir())
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         for leftover in leftovers:
             shutil.rmtree(leftover, ignore_errors=True)
         return len(leftovers)
@@ -57,7 +57,7 @@ class SpoolFolder:
                 self._made = True
             sink = _FolderSink(SpoolSink(self._path))
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
         self._sinks.append(sink)
         return sink
 
@@ -91,18 +91,14 @@ class _FolderSink:
         try:
             self._sink.write(data)
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     def close(self) -> Blob:
         try:
             return self._sink.close()
         except OSError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     def abort(self) -> None:
         with suppress(OSError):  # what stays goes with the folder
             self._sink.abort()
-
-
-def _unavailable() -> Overloaded:
-    return Overloaded("Bytes cannot be kept on disk at the moment.", code="storage_unavailable")

@@ -1,0 +1,97 @@
+"""Stored pictures as objects in an S3-compatible bucket, for several replicas. Needs the extra `s3`."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore, S3Store
+
+from app.core.media import Blob, sniff
+from app.media.names import checked, not_found, unavailable
+
+if TYPE_CHECKING:
+    from obstore import GetOptions  # there for type checkers only
+
+CHUNK_BYTES: Final = 256 * 1024
+_PROBE: Final = "probe"
+_FAILURES: Final = (BaseError, OSError)
+
+
+class S3MediaStore:
+    """A MediaStore in a bucket. A put returns once the bucket has the object, whole; nobody ever sees a half."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """`store`: the bucket, with the prefix under which pictures live."""
+        self._store = store
+
+    @classmethod
+    def at(cls, url: str, *, endpoint: str | None = None) -> Self:
+        """The bucket behind `s3://bucket/prefix`. Credentials and region come from the usual AWS variables.
+
+        `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`). Raises: ValueError for another kind of URL.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise ValueError("the media URL must look like s3://bucket/prefix")
+        store = S3Store(
+            parts.netloc,
+            prefix=parts.path.strip("/") or None,
+            client_options={
+                "allow_http": endpoint is not None and endpoint.startswith("http://"),
+                "connect_timeout": timedelta(seconds=5),
+                "timeout": timedelta(seconds=60),
+            },
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
+            config={} if endpoint is None else {"endpoint": endpoint},
+        )
+        return cls(store)
+
+    async def put(self, name: str, blob: Blob) -> None:
+        """Stores durably. Raises: Overloaded (storage_unavailable)."""
+        content = blob.data if blob.path is None else blob.path
+        assert content is not None, "a blob is in a file or in memory"
+        mime = sniff(blob.head) or "application/octet-stream"
+        try:
+            await obstore.put_async(self._store, checked(name), content, attributes={"Content-Type": mime})
+        except _FAILURES as error:
+            raise unavailable() from error
+
+    async def blob(self, name: str) -> Blob:
+        """The stored bytes, in memory: pictures are a few MB. Raises: NotFound (media_not_found), Overloaded."""
+        return Blob.of(b"".join([chunk async for chunk in self.read(name)]))
+
+    async def read(self, name: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start`, `length` of them or all, in chunks.
+
+        Raises: NotFound (media_not_found), Overloaded (storage_unavailable).
+        """
+        if length == 0:
+            return
+        wanted: GetOptions = {"range": {"offset": start} if length is None else (start, start + length)}
+        try:
+            answer = await obstore.get_async(self._store, checked(name), options=wanted)
+            async for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+        except FileNotFoundError as error:
+            raise not_found() from error
+        except _FAILURES as error:
+            raise unavailable() from error
+
+    async def delete(self, name: str) -> None:
+        """Erases; a missing name is no error. Raises: Overloaded (storage_unavailable)."""
+        try:
+            with suppress(FileNotFoundError):
+                await obstore.delete_async(self._store, checked(name))
+        except _FAILURES as error:
+            raise unavailable() from error
+
+    async def check(self) -> None:
+        """Writes one byte. Raises: Overloaded (storage_unavailable) when the bucket is gone or does not take it."""
+        try:
+            await obstore.put_async(self._store, _PROBE, b"\0")
+        except _FAILURES as error:
+            raise unavailable() from error

@@ -1,0 +1,115 @@
+"""The bucket keeps the same promises as the directory, proven against a simulated S3 over a socket."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import obstore
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+from app.core.errors import NotFound, Overloaded
+from app.core.media import Blob
+from app.media.s3 import CHUNK_BYTES, S3MediaStore
+
+NAME = "med_0123456789abcdefghjkmnpqrs.png"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    httpx.put(f"http://{host}:{port}/pictures", trust_env=False).raise_for_status()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+
+@pytest.fixture
+def store(endpoint: str) -> S3MediaStore:
+    return S3MediaStore.at("s3://pictures/some/prefix", endpoint=endpoint)
+
+
+async def contents(store: S3MediaStore, name: str = NAME, *, start: int = 0, length: int | None = None) -> bytes:
+    return b"".join([chunk async for chunk in store.read(name, start=start, length=length)])
+
+
+async def test_what_is_put_is_read_again(store: S3MediaStore) -> None:
+    data = PNG + os.urandom(3 * CHUNK_BYTES)
+    await store.put(NAME, Blob.of(data))
+    assert await contents(store) == data
+    assert await store.blob(NAME) == Blob.of(data)
+
+
+async def test_a_large_spooled_file_arrives_whole(store: S3MediaStore, tmp_path: Path) -> None:
+    data = os.urandom(11 * 1024 * 1024)
+    (tmp_path / "spooled").write_bytes(data)
+    await store.put(NAME, Blob(len(data), "", data[:64], path=tmp_path / "spooled"))
+    assert await contents(store) == data
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"), [(0, 3, b"abc"), (2, None, b"cdefg"), (5, 99, b"fg"), (1, 0, b"")]
+)
+async def test_a_range_is_read_from_its_start_for_its_length(
+    store: S3MediaStore, start: int, length: int | None, expected: bytes
+) -> None:
+    await store.put(NAME, Blob.of(b"abcdefg"))
+    assert await contents(store, start=start, length=length) == expected
+
+
+async def test_objects_live_below_the_prefix_and_carry_the_type_of_their_bytes(
+    store: S3MediaStore, endpoint: str
+) -> None:
+    await store.put(NAME, Blob.of(PNG))
+    bucket = S3Store("pictures", endpoint=endpoint, client_options={"allow_http": True})
+    answer = await obstore.get_async(bucket, f"some/prefix/{NAME}")
+    assert bytes(await answer.bytes_async()) == PNG
+    assert answer.attributes["Content-Type"] == "image/png"
+
+
+async def test_unknown_and_deleted_names_are_not_found_and_deleting_again_is_no_error(store: S3MediaStore) -> None:
+    await store.put(NAME, Blob.of(b"x"))
+    await store.delete(NAME)
+    await store.delete(NAME)
+    with pytest.raises(NotFound) as caught:
+        await store.blob(NAME)
+    assert caught.value.code == "media_not_found"
+
+
+@pytest.mark.parametrize(
+    "name", ["../other/secret.png", "a/b.png", "..%2fa.png", "", "probe", "a.png\n", "A.png", "a\0.png"]
+)
+async def test_e67_a_name_that_we_did_not_make_is_unknown(store: S3MediaStore, name: str) -> None:
+    with pytest.raises(NotFound):
+        await contents(store, name)
+    with pytest.raises(NotFound):
+        await store.delete(name)
+
+
+async def test_a_healthy_bucket_passes_the_check(store: S3MediaStore) -> None:
+    await store.check()
+
+
+@pytest.mark.parametrize("bucket", ["missing", "pictures"])
+async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_so(endpoint: str, bucket: str) -> None:
+    store = S3MediaStore.at(f"s3://{bucket}", endpoint=endpoint if bucket == "missing" else "http://127.0.0.1:9")
+    for attempt in (store.put(NAME, Blob.of(b"x")), store.check()):
+        with pytest.raises(Overloaded) as caught:
+            await attempt
+        assert caught.value.code == "storage_unavailable"
+
+
+@pytest.mark.parametrize("url", ["file:///media", "s3:///prefix", "s3:", "https://bucket/x", ""])
+def test_a_media_url_of_another_kind_is_refused_at_start(url: str) -> None:
+    with pytest.raises(ValueError):
+        S3MediaStore.at(url)
