@@ -176,6 +176,39 @@ def test_text_behind_padding_stays_in_the_document() -> None:
             assert lift(document, chunk_bytes=chunk_bytes) == (expected, [data])
 
 
+@pytest.mark.parametrize("chunk_bytes", [1, 100, 1_000_000])
+def test_a_short_last_line_belongs_to_a_picture_in_long_lines(chunk_bytes: int) -> None:
+    data = picture(11, 6_756)
+    document = b'"%s"' % lines(text_of(data), 4_500, "\\n").encode()
+    assert document.endswith(b"\\n" + text_of(data)[-8:].encode() + b'"')
+    assert lift(document, chunk_bytes=chunk_bytes) == (b'"blob:5f3a:0"', [data])
+
+
+@pytest.mark.parametrize("chunk_bytes", [100, 1_000_000])
+def test_whitespace_without_end_ends_a_picture(chunk_bytes: int) -> None:
+    data = picture(12, 6_000)
+    behind = " " * 2_000 + "A" * 100
+    document = f'"data:image/png;base64,{text_of(data)}{behind}"'.encode()
+    assert lift(document, chunk_bytes=chunk_bytes) == (f'"data:image/png;base64,blob:5f3a:0{behind}"'.encode(), [data])
+
+
+@pytest.mark.parametrize(
+    "behind", ["\\\\nr" + "A" * 40, "\\\\/" + "A" * 40, "\\\\u002b" + "A" * 40, "\\u002", "\\b" + "A" * 40]
+)
+@pytest.mark.parametrize("length", [76, 100_000])
+def test_an_escaped_backslash_is_no_escape_of_base64_and_ends_a_picture(length: int, behind: str) -> None:
+    data = picture(13, 6_000)
+    document = ('"' + lines(text_of(data), length, "\\n") + behind + '"').encode()
+    for chunk_bytes in (1, 8_101, 1_000_000):
+        assert lift(document, chunk_bytes=chunk_bytes) == (f'"blob:5f3a:0{behind}"'.encode(), [data])
+
+
+def test_text_that_may_yet_be_a_picture_is_held_only_for_a_while() -> None:
+    lifting = lifter([])
+    given_out = sum(len(lifting.feed(b" " * 1_000 if at else b'"')) for at in range(60))
+    assert given_out > 30_000
+
+
 def test_an_event_cut_off_inside_a_picture_does_not_swallow_the_next_event() -> None:
     document = f'data: {{"b64_json":"{text_of(picture(9, 6_000))}\n\ndata: [DONE]\n\n'.encode()
     assert lift(document)[0] == b'data: {"b64_json":"blob:5f3a:0\n\ndata: [DONE]\n\n'
