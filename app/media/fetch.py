@@ -74,13 +74,13 @@ class Fetcher:
             return await self._try(parse_url(url), open_sink, self._inputs)
 
     async def check_input(self, url: str, *, param: str) -> None:
-        """Whether a client's URL may be handed on to a vendor. A name that does not resolve here is the vendor's to
-        find.
+        """Whether a client's URL may be handed on to a vendor. A name not resolved here is the vendor's to find.
 
         Raises: InvalidRequest (invalid_image_url, image_url_not_allowed).
         """
-        with _as_clients_fault(param), suppress(UnknownHost):
-            await self._door.check(parse_url(url))
+        with _as_clients_fault(param), suppress(UnknownHost, TimeoutError):
+            async with asyncio.timeout(self._inputs.total_s):
+                await self._door.check(parse_url(url))
 
     async def fetch_result(self, url: str, open_sink: OpenSink) -> Blob:
         """A vendor's picture, tried up to three times. Raises: FetchFailed, and what the sink does."""

@@ -100,7 +100,7 @@ def _fill(sink: BlobSink, make: Callable[[], bytes]) -> Blob:
 
 def _examine(blob: Blob, *, whole: bool) -> Picture:
     if blob.size_bytes == 0:
-        raise NotAPicture("The picture is empty.")
+        raise NotAPicture("it is empty")
     if blob.path is None:
         assert blob.data is not None, "a blob is in a file or in memory"
         return examine(memoryview(blob.data), whole=whole)
@@ -113,10 +113,10 @@ def _within(picture: Picture, limits: PictureLimits) -> Picture:
     width, height = picture.width, picture.height
     if max(width, height) > limits.max_side or width * height > limits.max_pixels:
         raise NotAPicture(
-            f"The picture is {width}x{height}; at most {limits.max_side} a side and {limits.max_pixels} pixels in all."
+            f"it is {width}x{height}; at most {limits.max_side} a side and {limits.max_pixels} pixels in all are taken"
         )
     if picture.frames > limits.max_frames:
-        raise NotAPicture("The picture is animated; only still pictures are taken.")
+        raise NotAPicture("it is animated; only still pictures are taken")
     return picture
 
 
@@ -129,7 +129,7 @@ def _convert(blob: Blob, to: OutputFormat, quality: int | None, limits: PictureL
             encoded = io.BytesIO()
             picture.save(encoded, _ENCODERS[to], icc_profile=profile, **_options(to, quality))
         except _UNREADABLE as error:
-            raise NotAPicture("The picture cannot be decoded.") from error
+            raise NotAPicture("it cannot be decoded") from error
     return encoded.getvalue()
 
 

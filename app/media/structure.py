@@ -21,7 +21,7 @@ _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 class NotAPicture(Exception):
-    """Bytes that are no picture we take. `reason` is a short sentence that may be shown to a client."""
+    """Bytes that are no picture we take. `reason` is half a sentence that may be shown to a client."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -45,16 +45,16 @@ def examine(data: memoryview, *, whole: bool) -> Picture:
     """
     mime = sniff(bytes(data[:HEAD_BYTES]))
     if mime is None:
-        raise NotAPicture("The bytes are not a picture.")
+        raise NotAPicture("its bytes are those of no picture")
     if mime not in PICTURES:
-        raise NotAPicture(f"Pictures of type {mime} are not taken; PNG, JPEG, WebP and GIF are.")
+        raise NotAPicture(f"{mime} is not taken; PNG, JPEG, WebP and GIF are")
     reader = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp, "image/gif": _gif}[mime]
     try:
         width, height, frames = reader(data, whole)
     except IndexError as error:
-        raise NotAPicture("The picture is cut off or damaged.") from error
+        raise NotAPicture("it is cut off or damaged") from error
     if width < 1 or height < 1:
-        raise NotAPicture("The picture has no size.")
+        raise NotAPicture("it has no size")
     return Picture(mime, width, height, frames)
 
 
@@ -69,7 +69,7 @@ def _png(data: memoryview, whole: bool) -> tuple[int, int, int]:
         if has_pixels and not whole:
             break
         if whole and zlib.crc32(data[start - 4 : end]) != _big(data, end, 4):
-            raise NotAPicture("The picture is damaged: a checksum is wrong.")
+            raise NotAPicture("it is damaged: a checksum is wrong")
     if not has_pixels:
         raise IndexError
     return _big(data, 16, 4), _big(data, 20, 4), frames

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from app.core.errors import InvalidRequest
-from app.media.fetch import FetchFailed, FetchLimits
-from tests.media.fetching import PUBLIC, Names, Stage, redirect, script
+from app.media.door import Door
+from app.media.fetch import Fetcher, FetchFailed, FetchLimits
+from app.media.guard import AddressPolicy
+from tests.media.fetching import PUBLIC, Names, PatientClock, Stage, redirect, script
 
 OK = b"picture"
 
@@ -169,6 +171,32 @@ async def test_d58_the_words_do_not_tell_what_is_behind_the_url() -> None:
 @pytest.mark.parametrize("url", ["ftp://a.example/", "http://user:pass@a.example/", "picture.png", "http:///", ""])
 async def test_d50_d51_what_is_no_url_says_so(url: str) -> None:
     assert (await refused(Stage(script()), url)).code == "invalid_image_url"
+
+
+async def test_a_url_for_the_vendor_is_checked_and_not_asked_for() -> None:
+    stage = Stage(script(), names=Names({"inside.example": [["10.0.0.1"]], "nowhere.example": [[]]}))
+    for url in ("https://a.example/x", "https://nowhere.example/x"):
+        await stage.fetcher.check_input(url, param="image")
+    for url, code in {
+        "https://inside.example/x": "image_url_not_allowed",
+        "http://127.0.0.1/x": "image_url_not_allowed",
+        "https://a.example:22/x": "image_url_not_allowed",
+        "file:///etc/passwd": "invalid_image_url",
+    }.items():
+        with pytest.raises(InvalidRequest) as caught:
+            await stage.fetcher.check_input(url, param="image")
+        assert (caught.value.code, caught.value.param) == (code, "image")
+    assert stage.requests == []
+
+
+async def test_a_name_that_takes_too_long_to_look_up_does_not_hold_the_request() -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    limits = FetchLimits(max_bytes=1000, total_s=0.05)
+    door = Door(AddressPolicy(), resolver=never, transport=httpx.MockTransport(script()))
+    await Fetcher(door, clock=PatientClock(), inputs=limits).check_input("https://a.example/x", param="image")
 
 
 @pytest.mark.parametrize("status", [404, 408, 429, 500, 502, 503])
