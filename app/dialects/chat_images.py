@@ -136,22 +136,19 @@ def _result(reply: Reply) -> ImageResult:
         gallery.add(choice.pictures)
     text = "\n\n".join(filter(None, (_read_text(choice, gallery) for choice in choices)))
     if not gallery.pictures:
-        raise _no_picture(choices, text, broken=gallery.broken, status=reply.status)
+        said = text or " ".join(choice.refusal for choice in choices)
+        raise gallery.missing(said.strip(), refused=any(map(_refused, choices)), status=reply.status)
     usage = next((usage for chunk in reversed(chunks) if (usage := chunk.get("usage"))), None)
     return ImageResult(gallery.pictures, _without_progress(text), usage_of(usage))
 
 
 def _read_text(choice: _Choice, gallery: Gallery) -> str:
     text = "".join(choice.text)
-    refused = choice.finish == "content_filter" or bool(choice.refusal) or reads_as_refusal(text)
-    return gallery.add_text(text, links=not refused)
+    return gallery.add_text(text, links=not (_refused(choice) or reads_as_refusal(text)))
 
 
-def _no_picture(choices: list[_Choice], text: str, *, broken: bool, status: int) -> VendorFailure:
-    detail = (text or " ".join(choice.refusal for choice in choices)).strip()[:DETAIL_CHARS]
-    if any(choice.finish == "content_filter" or choice.refusal for choice in choices) or reads_as_refusal(detail):
-        return VendorFailure(Failure.MODERATED, detail, status=status)
-    return VendorFailure(Failure.UNREADABLE if broken else Failure.NO_IMAGE, detail, status=status)
+def _refused(choice: _Choice) -> bool:
+    return choice.finish == "content_filter" or bool(choice.refusal)
 
 
 def _choices(chunks: list[dict[str, Json]]) -> list[_Choice]:

@@ -122,9 +122,10 @@ def _result(reply: Reply) -> ImageResult:
     if gallery.pictures:
         return ImageResult(gallery.pictures, text, _usage(answers))
     messages = [_get(one, name) for one in (*candidates, *feedback) for name in ("finishMessage", "blockReasonMessage")]
-    detail = next((words for words in (text, *messages, ", ".join(sorted(reasons))) if words), "")
-    missing = Failure.UNREADABLE if gallery.broken else Failure.NO_IMAGE
-    raise VendorFailure(Failure.MODERATED if refused else missing, str(detail)[:DETAIL_CHARS], status=reply.status)
+    said = next(
+        (words for words in (text, *messages, *sorted(reasons - {"STOP"})) if isinstance(words, str) and words), ""
+    )
+    raise gallery.missing(said, refused=refused, status=reply.status)
 
 
 def _answers(reply: Reply) -> list[Json]:
@@ -135,7 +136,11 @@ def _answers(reply: Reply) -> list[Json]:
 
 
 def _read(candidate: _Object, gallery: Gallery) -> Iterator[str]:
-    """Takes the pictures of a candidate and yields its texts; thoughts and their drafts are passed over."""
+    """Takes the pictures of a candidate, last one first, and yields its texts.
+
+    Thoughts and their drafts are passed over; where a relay stripped their mark, the last is the real one (4.5).
+    """
+    pictures: list[Json] = []
     content = _get(candidate, "content")
     for part in _objects(_get(content, "parts") if isinstance(content, dict) else None):
         if part.get("thought") is True:
@@ -143,9 +148,10 @@ def _read(candidate: _Object, gallery: Gallery) -> Iterator[str]:
         if isinstance(text := part.get("text"), str):
             yield text
         if isinstance(inline := _get(part, "inlineData"), dict):
-            gallery.add(inline.get("data"))
+            pictures.append(inline.get("data"))
         if isinstance(file := _get(part, "fileData"), dict):
-            gallery.add(_get(file, "fileUri"))
+            pictures.append(_get(file, "fileUri"))
+    gallery.add(pictures[::-1])
 
 
 def _usage(answers: list[dict[str, Json]]) -> ImageUsage:

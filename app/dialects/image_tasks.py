@@ -19,7 +19,7 @@ from app.wire.vendor_errors import DETAIL_CHARS, Said, classify, error_in, failu
 from app.wire.vendor_usage import usage_of
 
 OPTIONS: Final[Mapping[str, Option]] = {
-    "poll_seconds": Option(2.0, "How long to wait between two polls."),
+    "poll_seconds": Option(1.0, "How long to wait between two polls, unless the vendor says longer."),
     "images_per_call": Option(1, "The most pictures one task is asked for."),
     "inputs": Option("both", "How references may be sent: as URLs, as data URIs, or either.", ("url", "data", "both")),
     "output_formats": Option(
@@ -202,8 +202,7 @@ def _finished(task: dict[str, Json], reply: Reply) -> ImageResult:
     if not gallery.pictures and isinstance(reason, str) and reason.strip().startswith("http"):
         gallery.add(reason)  # where older relays put the result (wire-facts section 5, row 24)
     if not gallery.pictures:
-        failure = Failure.UNREADABLE if gallery.broken else Failure.NO_IMAGE
-        raise VendorFailure(failure, "the task succeeded without a picture", status=reply.status)
+        raise gallery.missing("the task succeeded without a picture", refused=False, status=reply.status)
     return ImageResult(gallery.pictures, usage=usage_of(task.get("usage")))
 
 

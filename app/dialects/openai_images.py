@@ -15,7 +15,6 @@ from app.core.shape import pixels
 from app.wire.pictures import Gallery
 from app.wire.vendor_errors import DETAIL_CHARS, classify
 from app.wire.vendor_usage import usage_of
-from app.wire.vendor_words import reads_as_refusal
 
 OPTIONS: Final[Mapping[str, Option]] = {
     "aspect_ratio": Option(
@@ -47,6 +46,8 @@ _FORMATS: Final = frozenset({"png", "jpeg", "webp"})
 _OPENAI_FIELDS: Final = frozenset(
     {"quality", "background", "style", "moderation", "input_fidelity", "safety_identifier"}
 )
+_SIZES: Final = {"3:2": "1536x1024", "2:3": "1024x1536"}
+"""The sizes every GPT image model takes (wire-facts 1.2); the square one is what `pixels` says too."""
 _ECHOES: Final = ("According my description, output image:", "According to my description, output image:")
 """What ccapi puts before the prompt it was given (its page, seen 2026-03-16)."""
 
@@ -137,8 +138,10 @@ def _shape(request: ImageRequest, target: Target) -> dict[str, Json]:
         return {name: value for name, value in told.items() if value is not None}
     if request.size is not None:
         return {"size": str(request.size)}
+    resolution = target.resolution or request.resolution
     if request.aspect_ratio is not None:
-        return {"size": str(pixels(request.aspect_ratio, target.resolution or request.resolution or "1K"))}
+        usual = _SIZES.get(request.aspect_ratio) if resolution is None else None
+        return {"size": usual or str(pixels(request.aspect_ratio, resolution or "1K"))}
     if target.resolution is not None and not request.inputs:
         return {"size": str(pixels("1:1", target.resolution))}
     return {}
@@ -182,7 +185,9 @@ def _result(reply: Reply, prompt: str) -> ImageResult:
         said = item.get("revised_prompt") if isinstance(item, dict) else None
         gallery.add(item, revised_prompt=_revised(said, prompt))
     if not gallery.pictures:
-        raise _no_picture(items, broken=gallery.broken, status=reply.status)
+        texts = [item.get("revised_prompt") or item.get("text") for item in items if isinstance(item, dict)]
+        said = " ".join(text for text in texts if isinstance(text, str))
+        raise gallery.missing(said, refused=False, status=reply.status)
     documents = reply.events if reply.events is not None else (reply.document,)
     usages = [doc["usage"] for doc in documents if isinstance(doc, dict) and doc.get("usage")]
     return ImageResult(gallery.pictures, usage=usage_of(usages[-1] if usages else None))
@@ -218,11 +223,3 @@ def _revised(said: Json, prompt: str) -> str | None:
         return None
     said = said.strip()
     return None if not said or said == prompt.strip() else said
-
-
-def _no_picture(items: list[Json], *, broken: bool, status: int) -> VendorFailure:
-    texts = (item.get("revised_prompt") or item.get("text") for item in items if isinstance(item, dict))
-    detail = " ".join(text for text in texts if isinstance(text, str))[:DETAIL_CHARS]
-    if reads_as_refusal(detail):
-        return VendorFailure(Failure.MODERATED, detail, status=status)
-    return VendorFailure(Failure.UNREADABLE if broken else Failure.NO_IMAGE, detail, status=status)

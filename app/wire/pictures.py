@@ -4,10 +4,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from app.core.exchange import Json
+from app.core.exchange import Failure, Json, VendorFailure
 from app.core.image import InlineImage, RemoteImage
 from app.core.media import PICTURES, Blobs, sniff
 from app.wire.picture_text import Mark, Standing, marks
+from app.wire.vendor_errors import DETAIL_CHARS
+from app.wire.vendor_words import reads_as_refusal
 
 Picture = RemoteImage | InlineImage
 
@@ -65,6 +67,14 @@ class Gallery:
             least = Standing.SHOWN
         cut = [mark for mark in found if (mark.standing >= least and self.add(mark.source)) or self._holds(mark)]
         return _without(text, cut)
+
+    def missing(self, text: str, *, refused: bool, status: int) -> VendorFailure:
+        """Why a reply has no picture, when it has none. `text` is what the vendor wrote in its place."""
+        if refused or reads_as_refusal(text):
+            return VendorFailure(Failure.MODERATED, text[:DETAIL_CHARS], status=status)
+        if self.broken:
+            return VendorFailure(Failure.UNREADABLE, "a picture that cannot be decoded", status=status)
+        return VendorFailure(Failure.NO_IMAGE, text[:DETAIL_CHARS], status=status)
 
     def _add(self, value: Json, revised_prompt: str | None, depth: int) -> bool:
         match value:
