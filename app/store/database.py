@@ -1,5 +1,6 @@
 """The database: units of work in, results out. A unit is a function that takes the transaction as `tx`."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -59,10 +60,10 @@ class Database:
         parsed = make_url(url)
         match parsed.get_backend_name():
             case "sqlite":
-                return cls(await _guarded(SqliteBackend.open(parsed, readers=min(pool_size, 4))), dialect="sqlite")
+                return cls(await guarded(SqliteBackend.open(parsed, readers=min(pool_size, 4))), dialect="sqlite")
             case "postgresql":
                 opened = PostgresqlBackend.open(parsed, pool_size=pool_size, own_clock=own_clock)
-                return cls(await _guarded(opened), dialect="postgresql")
+                return cls(await guarded(opened), dialect="postgresql")
             case other:
                 raise ValueError(f"{other} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
 
@@ -75,26 +76,37 @@ class Database:
             Overloaded (storage_unavailable): the database is locked, gone, full or read-only. When the connection broke
                 during the commit, it may have been committed: read again by id.
         """
-        return await _guarded(self._backend.write(unit))
+        return await guarded(self._backend.write(unit))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""
-        return await _guarded(self._backend.read(query))
+        return await guarded(self._backend.read(query))
 
     async def close(self) -> None:
         """Waits for units that are running and disconnects."""
         await self._backend.close()
 
 
-async def _guarded(work: Awaitable[T]) -> T:
-    """Tells a database that cannot serve now from a query that is wrong; the latter is a bug and stays as it is."""
+async def guarded(work: Awaitable[T]) -> T:
+    """Tells a database that cannot serve now from a statement that is wrong; the latter is a bug and stays as it is.
+
+    Raises:
+        Overloaded (storage_unavailable): it cannot serve now.
+    """
     try:
         return await work
-    except (IntegrityError, DataError, ProgrammingError):
-        raise
     except (DBAPIError, PoolTimeout, OSError) as error:
+        if _is_wrong(error):
+            raise
         raise Overloaded(
             "The database is not available now. Nothing was charged; please try again.",
             code="storage_unavailable",
             retry_after_s=RETRY_AFTER_S,
         ) from error
+
+
+def _is_wrong(error: Exception) -> bool:
+    """Whether the statement, not the database, is at fault. SQLite has one error for both, and a code."""
+    if isinstance(error, IntegrityError | DataError | ProgrammingError):
+        return True
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

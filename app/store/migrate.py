@@ -10,9 +10,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Overloaded
+from app.store.database import guarded
 from app.store.postgresql import create_postgresql_engine
 from app.store.sqlite import create_sqlite_engine
 
@@ -61,12 +60,9 @@ def _config(tx: Connection) -> Config:
 
 
 async def _run(url: URL, work: Callable[[Connection], T]) -> T:
-    try:
-        if url.get_backend_name() == "sqlite":
-            return await asyncio.to_thread(_on_sqlite, url, work)
-        return await _on_postgresql(url, work)
-    except (DBAPIError, OSError) as error:
-        raise Overloaded(f"The schema could not be changed: {error}", code="storage_unavailable") from error
+    if url.get_backend_name() == "sqlite":
+        return await guarded(asyncio.to_thread(_on_sqlite, url, work))
+    return await guarded(_on_postgresql(url, work))
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
