@@ -17,7 +17,7 @@ from app.core.clock import Clock
 from app.core.errors import InvalidRequest
 from app.media.door import Door, Patience
 from app.media.fetch import Fetcher, FetchFailed, FetchLimits
-from app.media.guard import AddressPolicy, Resolver, SystemResolver
+from app.media.guard import AddressPolicy, Resolver, SystemResolver, parse_url
 from app.media.transport import ExactTransport
 from tests.media.fetching import Names, PatientClock, Sinks
 
@@ -201,6 +201,43 @@ async def test_d55_however_the_server_misbehaves_it_is_a_failed_download_and_not
     assert caught.value.code == "failed_to_download_image"
     assert "closed" not in sinks.states
     assert "open" not in sinks.states
+
+
+async def test_downloads_that_are_given_up_leave_the_door_open_for_others() -> None:
+    async with listening(silence) as deaf, listening(says(whole(b"ok"))) as server, fetching("127.0.0.1/32") as fetcher:
+        waiting = [
+            asyncio.create_task(fetcher.fetch_input(f"http://127.0.0.1:{deaf.port}/", Sinks(), param="image"))
+            for _ in range(150)  # more than the transport's connections
+        ]
+        while deaf.connections < 100:
+            await Clock().sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for _ in range(10):
+            blob = await fetcher.fetch_input(f"http://127.0.0.1:{server.port}/", Sinks(), param="image")
+            assert blob.data == b"ok"
+
+
+async def test_d57_a_post_brings_its_body_and_follows_no_redirect() -> None:
+    async with listening(says(whole(b"x")), host="127.0.0.2") as canary:
+        moved = b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://127.0.0.2:%d/\r\n\r\n" % canary.port
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            server.heard += await reader.readexactly(7)
+            writer.write(moved)
+
+        async with listening(behave) as server, ExactTransport() as transport:
+            door = Door(AddressPolicy(["127.0.0.0/8"]), resolver=Names(), transport=transport)
+            url = parse_url(f"http://127.0.0.1:{server.port}/hook")
+            async with door.send(
+                "POST", url, headers={"Content-Type": "text/plain"}, content=b"payload", patience=QUICK.patience
+            ) as response:
+                assert response.status_code == 307
+    assert server.heard.startswith(b"POST /hook HTTP/1.1\r\n")
+    assert server.heard.endswith(b"\r\n\r\npayload")
+    assert b"content-length: 7\r\n" in server.heard.lower()
+    assert canary.connections == 0
 
 
 async def test_d54_plain_text_at_a_tls_port_and_a_closed_port_are_failed_downloads() -> None:
