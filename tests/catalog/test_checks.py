@@ -144,6 +144,7 @@ def test_a_chat_model_may_be_priced_by_the_request_alone() -> None:
         ("no_such: 1", "is not an option of openai_images; known are "),
         ("edits: uploads", "must be one of 'multipart', 'generations'"),
         ("edits: true", "must be one of 'multipart', 'generations'"),
+        ("output_format: 1", "must be one of 'auto', true, false"),
         ("generations_path: 7", "must be of the same type as its default"),
         ("images_per_call: true", "must be of the same type as its default"),
     ],

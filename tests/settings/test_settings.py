@@ -4,6 +4,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from app.settings import Settings, SettingsInvalid, environment, parse_networks, read_settings, unknown_settings
 
@@ -91,6 +92,12 @@ def test_a_refused_value_is_not_repeated() -> None:
     assert not any(
         "hunter2" in problem or "sk-1234" in problem for problem in problems(database_url=url, admin_key="sk-1234")
     )
+
+
+def test_a_refused_value_is_not_repeated_to_whoever_reads_settings_otherwise() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, admin_key="sk-1234", database_url="postgres://user:hunter2@host/db")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_settings_do_not_show_their_secrets() -> None:

@@ -21,7 +21,7 @@ _BASE_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(?:/[A-Za-z0-9._~/%:@!&'()
 def _units(value: object) -> object:
     if isinstance(value, str):
         return units_of(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return units_of(str(value))
     if value is None:
         return None
