@@ -37,7 +37,7 @@ def run(work: Callable[[Operator], Awaitable[T]]) -> T:
     async def opened() -> T:
         settings = read_settings()
         secrets = ensure_secrets(settings)
-        _tell_generated(secrets)
+        tell_generated(secrets)
         async with open_operator(settings, secrets, clock=Clock()) as operator:
             return await work(operator)
 
@@ -75,6 +75,7 @@ def _cause(error: Overloaded) -> str:
     return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
 
 
-def _tell_generated(secrets: Secrets) -> None:
+def tell_generated(secrets: Secrets) -> None:
+    """Prints the admin key that this start has made; nobody can read it off the API later."""
     if secrets.generated:
         typer.echo(f"A new admin key was made; it is shown this once: {secrets.admin_key}", err=True)

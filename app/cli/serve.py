@@ -9,7 +9,7 @@ import uvicorn
 import uvloop
 
 from app.cli.logs import set_up_logging
-from app.cli.running import refusing
+from app.cli.running import refusing, tell_generated
 from app.cli.sandboxed import sandboxed_source
 from app.cli.serving import make_config
 from app.core.clock import Clock
@@ -39,6 +39,7 @@ def serve(
     with refusing():
         settings = read_settings(**said)
         secrets = ensure_secrets(settings)
+        tell_generated(secrets)
         set_up_logging(level=settings.log_level, form=settings.log_format)
         uvloop.run(_serve(settings, secrets, sandbox=sandbox))
 
@@ -52,10 +53,6 @@ async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None
         services = await stack.enter_async_context(
             open_services(settings, secrets, env=environment(), clock=Clock(), source=source)
         )
-        if secrets.generated:
-            typer.echo(
-                f"admin key (kept in {settings.data_dir}/secrets.json, shown this once): {secrets.admin_key}", err=True
-            )
         if sandbox:
             await _print_trial(services, settings)
         config = make_config(create_app(services), keep_alive_s=settings.keep_alive_s, grace_s=settings.grace_s)

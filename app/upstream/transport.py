@@ -6,10 +6,14 @@ call that is the difference between "try another vendor" and "never send again",
 
 import asyncio
 import ssl
+from typing import Final
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+
+HEADER_BYTES_MAX: Final = 64 * 1024
+"""Resellers' proxies add headers of tens of KiB; the paid answer below them is worth reading (fault-cases F80)."""
 
 
 class VendorTransport(httpx.AsyncBaseTransport):
@@ -21,8 +25,17 @@ class VendorTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, *, connections: int = 1000, keepalive_s: float = 30.0, verify: ssl.SSLContext | bool = True
     ) -> None:
-        limits = httpx.Limits(max_connections=connections, keepalive_expiry=keepalive_s)
-        self._pool = AiohttpTransport(verify=verify, trust_env=False, limits=limits)
+        context = httpx.create_ssl_context(verify=verify, trust_env=False)
+
+        def session() -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=keepalive_s, ssl=context),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                max_field_size=HEADER_BYTES_MAX,
+            )
+
+        self._pool = AiohttpTransport(client=session)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request; see the class for errors."""
