@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.core.errors import Overloaded
 from app.store.postgresql import PostgresqlBackend
 from app.store.sqlite import SqliteBackend
+from app.store.sqlite import advice as sqlite_advice
 
 T = TypeVar("T")
 
@@ -81,6 +82,11 @@ class Database:
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""
         return await guarded(self._backend.read(query))
+
+    @property
+    def advice(self) -> str | None:
+        """What an operator should be told at start about this database, or None."""
+        return sqlite_advice() if self.dialect == "sqlite" else None
 
     async def close(self) -> None:
         """Waits for units that are running and disconnects."""

@@ -23,6 +23,17 @@ BUSY_TIMEOUT_S: Final = "5"
 """How long to wait for another process's lock; a URL that ends in `?timeout=SECONDS` says otherwise."""
 
 
+def advice(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None:
+    """What an operator should know about the SQLite library, or None.
+
+    Before 3.51.3, and in 3.52, two connections that checkpoint at once may lose a commit (the "WAL reset" bug, see
+    sqlite.org's list of changes). Here only one writes and checkpoints; another process would bring the bug back.
+    """
+    if version >= (3, 53) or (3, 51, 3) <= version < (3, 52):
+        return None
+    return f"SQLite {'.'.join(map(str, version))} has the WAL reset bug: let no other program open the database file."
+
+
 class SqliteBackend:
     """A database file. Everything that writes goes through one `Writer` (group commit)."""
 

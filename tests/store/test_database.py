@@ -13,6 +13,7 @@ from app.core.errors import Overloaded
 from app.store import accounts
 from app.store.accounts import Account
 from app.store.database import Database
+from app.store.sqlite import advice
 from tests.store.rows import NOW
 from tests.support.databases import administer
 
@@ -69,6 +70,8 @@ async def test_a_cancelled_caller_does_not_lose_the_commit(database: Database) -
     def unit(tx: Connection) -> None:
         adding("acc_1")(tx)
         loop.call_soon_threadsafe(began.set)
+        if tx.dialect.name == "postgresql":
+            tx.execute(text("SELECT pg_sleep(0.05)"))  # the cancellation arrives meanwhile
 
     caller = asyncio.ensure_future(database.write(unit))
     await began.wait()
@@ -187,6 +190,14 @@ async def test_postgresql_limits_every_session(postgresql_copy: str) -> None:
 
     assert await database.write(settings) == ["10s", "3s", "10s"]
     await database.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "warns"),
+    [((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False), ((3, 52, 0), True), ((3, 53, 0), False)],
+)
+def test_m10_operators_are_told_of_a_sqlite_with_the_wal_reset_bug(version: tuple[int, ...], warns: bool) -> None:
+    assert (advice(version) is not None) == warns
 
 
 def test_secrets_are_not_in_repr() -> None:
