@@ -63,7 +63,8 @@ async def test_what_a_write_returns_is_read_by_anyone_after_it(database: Databas
     await other.close()
 
 
-async def test_a_cancelled_caller_does_not_lose_the_commit(database: Database) -> None:
+async def test_a_cancelled_caller_does_not_lose_the_commit(database_url: str) -> None:
+    database = await Database.open(database_url)
     began = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -78,8 +79,10 @@ async def test_a_cancelled_caller_does_not_lose_the_commit(database: Database) -
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    await database.write(adding("acc_2"))
-    assert await stored(database) == {"acc_1", "acc_2"}
+    await database.close()
+    again = await Database.open(database_url)
+    assert await stored(again) == {"acc_1"}
+    await again.close()
 
 
 async def test_closing_waits_for_what_was_asked(database_url: str) -> None:
