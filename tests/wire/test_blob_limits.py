@@ -42,6 +42,7 @@ def feed_all(lifting: Lifter, stream: bytes, chunk_bytes: int) -> None:
         TEXT[:5_001] + "ä" + TEXT[5_001:],
         TEXT[:5_000] + "==" + TEXT[5_000:],
         TEXT[:5_001] + "=" + TEXT[5_001:],
+        TEXT[:5_002] + "==" + TEXT[5_002:],
         TEXT + "=",
         TEXT[:-1] + "==",
         TEXT[:-2] + "===",

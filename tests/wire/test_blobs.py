@@ -176,6 +176,13 @@ def test_text_behind_padding_stays_in_the_document() -> None:
             assert lift(document, chunk_bytes=chunk_bytes) == (expected, [data])
 
 
+@pytest.mark.parametrize("chunk_bytes", [1, 1_000_000])
+def test_padding_may_be_cut_by_a_line_end(chunk_bytes: int) -> None:
+    data = picture(14, 6_001)
+    document = f'"{text_of(data)[:-1]}\\n="'.encode()
+    assert lift(document, chunk_bytes=chunk_bytes) == (b'"blob:5f3a:0"', [data])
+
+
 @pytest.mark.parametrize("chunk_bytes", [1, 100, 1_000_000])
 def test_a_short_last_line_belongs_to_a_picture_in_long_lines(chunk_bytes: int) -> None:
     data = picture(11, 6_756)
@@ -205,8 +212,10 @@ def test_an_escaped_backslash_is_no_escape_of_base64_and_ends_a_picture(length: 
 
 def test_text_that_may_yet_be_a_picture_is_held_only_for_a_while() -> None:
     lifting = lifter([])
-    given_out = sum(len(lifting.feed(b" " * 1_000 if at else b'"')) for at in range(60))
-    assert given_out > 30_000
+    given_out = lifting.feed(b'"' + b" " * 22_000)
+    for _ in range(100):
+        given_out += lifting.feed(b"a" * 1_000)
+    assert len(given_out) > 90_000
 
 
 def test_an_event_cut_off_inside_a_picture_does_not_swallow_the_next_event() -> None:
