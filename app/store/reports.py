@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Select, Subquery, func, literal, null, select, union_all
 
-from app.store.sql import day_of
+from app.store.sql import allow_long, day_of
 from app.store.tables import attempts, chats, tasks
 
 Dimension = Literal["account", "key", "model", "vendor", "day"]
 
-_SUMS = ("requests", "images", "input_tokens", "output_tokens", "units", "cost_units", "exposure_units")
+LONG_S: Final = 60
+
+_SUMS: Final = ("requests", "images", "input_tokens", "output_tokens", "units", "cost_units", "exposure_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def usage(
     key_id: str | None = None,
 ) -> tuple[Usage, ...]:
     """Usage from `start` until before `end` (unix seconds), by those dimensions, sorted by them."""
+    allow_long(tx, seconds=LONG_S)
     images = _images(tx, by_vendor="vendor" in group_by)
     rows = union_all(*(_during(query, start, end, account_id, key_id) for query in (images, _texts(tx)))).subquery()
     columns = [rows.c[dimension] for dimension in group_by]

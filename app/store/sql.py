@@ -43,6 +43,12 @@ def now(tx: Connection, at: float) -> ColumnElement[float]:
     return literal(at)
 
 
+def allow_long(tx: Connection, *, seconds: int) -> None:
+    """Lets the statements of this transaction run longer than a request may; SQLite has no limit to lift."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
+
+
 def day_of(tx: Connection, time: ColumnElement[float]) -> ColumnElement[str]:
     """The UTC day of a column of unix seconds, as `2026-11-20`."""
     if tx.dialect.name == "postgresql":

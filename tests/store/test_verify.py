@@ -139,6 +139,18 @@ PLANTED = {
 }
 
 
+async def test_verifying_millions_of_entries_is_not_cut_as_a_request_would_be(postgresql_copy: str) -> None:
+    database = await Database.open(postgresql_copy)
+
+    def limit(tx: Connection) -> str:
+        verify(tx)
+        return str(tx.exec_driver_sql("SHOW statement_timeout").scalar_one())
+
+    assert await database.read(limit) == "10min"
+    assert await database.read(lambda tx: tx.exec_driver_sql("SHOW statement_timeout").scalar_one()) == "10s"
+    await database.close()
+
+
 class Undone(Exception):
     """Rolls a corruption back; carries what was found meanwhile."""
 
