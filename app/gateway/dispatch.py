@@ -35,12 +35,13 @@ _WORTH_ASKING_AGAIN: Final = frozenset(
         Failure.UNAUTHORIZED,
         Failure.UNAVAILABLE,
         Failure.UNREACHABLE,
-        Failure.UNREADABLE,
         Failure.CUT,
         Failure.TIMED_OUT,
     }
 )
-"""Asking about accepted work costs nothing, so these end nothing while there is time."""
+"""Asking about accepted work costs nothing, so these end nothing while there is time. Pages and odd statuses
+are Pending by the dialect already: what it calls unreadable is a finished task whose picture is broken, and stays so.
+"""
 
 
 class Dispatcher:
