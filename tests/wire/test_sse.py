@@ -70,6 +70,7 @@ def read_like_whatwg(stream: bytes) -> list[Event]:
         (b"data\n\n", [Event(b"")]),
         (b"\xef\xbb\xbfdata: x\n\n", [Event(b"x")]),
         (b"event: ping\n\n", []),
+        (b"event:\nid:\ndata: x\n\n", [Event(b"x", id="")]),
         (b"event: ping\ndata: {}\n\n", [Event(b"{}", event="ping")]),
         (b"id: 1\ndata: x\n\ndata: y\n\n", [Event(b"x", id="1"), Event(b"y")]),
         (b"id: a\0b\ndata: x\n\n", [Event(b"x")]),
@@ -129,6 +130,22 @@ def test_a_block_is_handed_on_as_soon_as_it_is_complete() -> None:
     assert splitter.feed(b"\r\n") == [b"\r\n"]
     assert splitter.feed(b"d") == []
     assert splitter.close() == [b"d"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "blocks"),
+    [
+        (b"data: a\n\n: note\ndata: b\n\n", [b"data: a\n\n", b": note\n", b"data: b\n\n"]),
+        (b"data: a\n\n\n\ndata: b\n\n", [b"data: a\n\n", b"\n", b"\n", b"data: b\n\n"]),
+        (b"data: a\r\n\r\ndata: b\n\n", [b"data: a\r\n\r\n", b"data: b\n\n"]),
+        (b"data: a\r\rdata: b\r\r\n", [b"data: a\r\r", b"data: b\r\r\n"]),
+        (b":\r\n\r\ndata: a", [b":\r\n", b"\r\n", b"data: a"]),
+    ],
+)
+def test_blocks_are_the_same_wherever_the_stream_is_cut(stream: bytes, blocks: list[bytes]) -> None:
+    for cut in range(len(stream)):
+        splitter = SseSplitter()
+        assert splitter.feed(stream[:cut]) + splitter.feed(stream[cut:]) + splitter.close() == blocks
 
 
 def test_f72_an_event_past_its_limit_is_refused_even_before_it_ends() -> None:
