@@ -31,7 +31,7 @@ class Verification:
 
 
 def verify(tx: Connection) -> Verification:
-    """Checks the whole ledger on one snapshot; run it with `Database.read`. May take minutes when there are millions."""
+    """Checks the whole ledger on one snapshot; run it with `Database.read`. Millions of entries may take minutes."""
     allow_long(tx, seconds=LONG_S)
     found = [
         message.format(*row)
