@@ -65,6 +65,10 @@ def test_b16_what_is_not_json_in_utf_8_is_refused(data: bytes) -> None:
     refusal(data)
 
 
+def test_b16_a_byte_order_mark_is_named_since_it_cannot_be_seen() -> None:
+    assert "byte order mark" in refusal(b"\xef\xbb\xbf{}").message
+
+
 @pytest.mark.parametrize("data", [b"null", b"[]", b'"x"', b"1"])
 def test_a_document_need_not_be_an_object_since_that_is_for_the_caller_to_ask(data: bytes) -> None:
     assert loads(data) == json.loads(data)
