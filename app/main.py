@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from app.gateway.services import Services
-from app.web import chat, health, images, media, models
+from app.web import account, chat, gemini, health, images, media, models
+from app.web.admin import routes as admin
 from app.web.errors import HANDLERS
 from app.web.request_id import RequestIds
 
@@ -18,7 +19,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         exception_handlers=dict(HANDLERS),
     )
-    for room in (chat, images, media, models, health):
+    for room in (chat, images, gemini, media, models, account, health, admin):
         app.include_router(room.router(services))
     app.add_middleware(RequestIds)
     return app

@@ -48,7 +48,10 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a model may be served. `resolution` set means that the vendor is told it in a field."""
+    """Where a model may be served. `resolution` set means that the vendor is told it in a field.
+
+    `aspect_ratios`: those of the model's that this target draws; empty means all.
+    """
 
     vendor: Vendor
     model: str
@@ -56,6 +59,7 @@ class Target:
     priority: int = 1
     weight: int = 1
     cost: Price = Price()
+    aspect_ratios: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Catalog:
             _refuse_other_resolution(model, name, resolution)
             return Resolved(model, by_family=False)
         if (family := self._families.get(key)) is None:
-            raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
+            raise NotFound(f"The model {name[:100]!r} does not exist.", code="model_not_found", param="model")
         return Resolved(self._member(family, resolution, size), by_family=True)
 
     def find(self, name: str) -> Model | None:
@@ -171,10 +175,10 @@ def _refuse_other_resolution(model: Model, name: str, resolution: Resolution | N
         return
     if model.resolution is None:
         raise InvalidRequest(
-            f"The model {name!r} does not take a resolution.", code="unsupported_parameter", param="resolution"
+            f"The model {name[:100]!r} does not take a resolution.", code="unsupported_parameter", param="resolution"
         )
     raise InvalidRequest(
-        f"The model {name!r} means the resolution {model.resolution}, but 'resolution' says {resolution!r}: "
+        f"The model {name[:100]!r} means the resolution {model.resolution}, but 'resolution' says {resolution!r}: "
         "'model' and 'resolution' must agree.",
         code="conflicting_parameters",
         param="resolution",

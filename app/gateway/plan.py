@@ -28,6 +28,11 @@ class Stop:
         """Whom to call."""
         return self.target.vendor
 
+    def draws(self, aspect_ratio: str | None) -> bool:
+        """Whether this target is known to draw the ratio."""
+        drawn = self.target.aspect_ratios
+        return aspect_ratio is None or not drawn or aspect_ratio in drawn
+
     def ignores(self, request: ImageRequest) -> tuple[Warning, ...]:
         """What this target cannot be told of the request."""
         unspoken = [
@@ -63,6 +68,12 @@ class Planner:
         stops = [self._stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
         if not stops:
             raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
+        stops = [stop for stop in stops if stop.draws(request.aspect_ratio)]
+        if not stops:
+            raise InvalidRequest(
+                f"The aspect_ratio {request.aspect_ratio!r} is drawn by no vendor that is configured.",
+                param="aspect_ratio",
+            )
         if request.mask is not None:
             stops = [stop for stop in stops if stop.takes.mask]
             if not stops:

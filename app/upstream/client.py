@@ -123,6 +123,8 @@ class VendorClient:
             return self._reply(response, bytes(document), lifter.blobs)
         except (LiftError, SseEventTooLarge) as error:
             raise VendorFailure(Failure.UNREADABLE, str(error), status=response.status_code) from error
+        finally:
+            lifter.abort()
 
     def _reply(self, response: httpx.Response, body: bytes, blobs: Blobs) -> Reply:
         document, is_json, events = None, False, None

@@ -13,6 +13,7 @@ from app.core.media import Blobs
 from app.gateway.services import Services
 from app.media.spool import SpoolFolder
 from app.wire.blobs import BlobTooLarge, DocumentTooLarge, Lifter, LiftError, TooManyBlobs
+from app.wire.multipart import Form, FormLimits, FormReader, boundary_of
 from app.wire.strict_json import loads
 
 BLOBS_MAX: Final = 17
@@ -30,15 +31,6 @@ async def until_ordered(services: Services) -> AsyncIterator[SpoolFolder]:
         raise
 
 
-def demand_json(request: Request) -> None:
-    """Raises: UnsupportedMediaType unless the body is declared as plain, unencoded JSON."""
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared != "application/json" and not declared.endswith("+json"):
-        raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
-
-
 async def read_json(
     request: Request, folder: SpoolFolder, body_bytes_max: int, blob_bytes_max: int
 ) -> tuple[dict[str, Json], Blobs]:
@@ -48,7 +40,6 @@ async def read_json(
     invalid_image).
     """
     demand_json(request)
-    _refuse_declared_size(request, body_bytes_max)
     lifter = Lifter(
         folder.open_sink,
         secrets.token_hex(8),
@@ -56,12 +47,9 @@ async def read_json(
         max_blob_bytes=blob_bytes_max,
         max_blobs=BLOBS_MAX,
     )
-    document, received = bytearray(), 0
+    document = bytearray()
     try:
-        async for chunk in request.stream():
-            received += len(chunk)
-            if received > body_bytes_max:
-                raise _too_large(body_bytes_max)
+        async for chunk in _received(request, body_bytes_max):
             document += lifter.feed(chunk)
         document += lifter.close()
     except (BlobTooLarge, DocumentTooLarge) as error:
@@ -70,33 +58,73 @@ async def read_json(
         raise InvalidRequest(f"At most {BLOBS_MAX - 1} reference images are allowed.", param="image") from error
     except LiftError as error:
         raise InvalidRequest("A base64 image in the body cannot be decoded.", code="invalid_image") from error
+    finally:
+        lifter.abort()
     return _object(loads(bytes(document))), lifter.blobs
+
+
+async def read_form(request: Request, folder: SpoolFolder, body_bytes_max: int, file_bytes_max: int) -> Form:
+    """A multipart body, its files spooled to `folder`. Raises: UnsupportedMediaType, RequestTooLarge, InvalidRequest.
+    """
+    demand_unencoded(request)
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    limits = FormLimits(files=BLOBS_MAX, file_bytes=file_bytes_max)
+    reader = FormReader(boundary, folder.open_sink, secrets.token_hex(8), limits)
+    try:
+        async for chunk in _received(request, body_bytes_max):
+            reader.feed(chunk)
+        return reader.close()
+    finally:
+        reader.abort()
 
 
 async def read_small_json(request: Request, body_bytes_max: int) -> dict[str, Json]:
     """The JSON object of a body that carries no pictures, an empty body being an empty object."""
-    _refuse_declared_size(request, body_bytes_max)
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _received(request, body_bytes_max):
         body += chunk
-        if len(body) > body_bytes_max:
-            raise _too_large(body_bytes_max)
     if not body:
         return {}
     demand_json(request)
     return _object(loads(bytes(body)))
 
 
+def demand_json(request: Request) -> None:
+    """Raises: UnsupportedMediaType unless the body is declared as plain, unencoded JSON."""
+    demand_unencoded(request)
+    if not is_json(request):
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
+
+
+def demand_unencoded(request: Request) -> None:
+    """Raises: UnsupportedMediaType for a compressed body: it is never unpacked (fault-cases B15)."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body is declared as JSON."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return declared == "application/json" or declared.endswith("+json")
+
+
+async def _received(request: Request, body_bytes_max: int) -> AsyncIterator[bytes]:
+    """The body's chunks as they arrive, up to a cap that is checked before the first one too."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > body_bytes_max:
+        raise _too_large(body_bytes_max)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > body_bytes_max:
+            raise _too_large(body_bytes_max)
+        yield chunk
+
+
 def _object(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     return value
-
-
-def _refuse_declared_size(request: Request, body_bytes_max: int) -> None:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > body_bytes_max:
-        raise _too_large(body_bytes_max)
 
 
 def _too_large(allowed: int) -> RequestTooLarge:

@@ -1,16 +1,18 @@
-"""`POST /v1/images/generations`: pictures in the shape of OpenAI's Images API."""
+"""`POST /v1/images/generations` and `/v1/images/edits`: pictures in the shape of OpenAI's Images API."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import GatewayError
-from app.core.image import ImageAnswer
+from app.core.image import ImageAnswer, ImageRequest
+from app.gateway.images import Order
 from app.gateway.services import Services
+from app.media.spool import SpoolFolder
 from app.surfaces import openai_images
 from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
-from app.web.body import read_json, until_ordered
+from app.web.body import is_json, read_form, read_json, until_ordered
 from app.web.origin import base_url_of
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
@@ -23,33 +25,50 @@ def router(services: Services) -> APIRouter:
     @routes.post("/v1/images/generations")
     async def generate(request: Request) -> Response:
         """Draws pictures of a prompt, and of reference pictures when `image` or `images` is given."""
-        caller = await caller_of(request, services)
-        base_url, strict = base_url_of(request, services), is_strict(request)
-        async with until_ordered(services) as folder:
-            body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
-            wanted = openai_images.parse(body, blobs)
-            order = await services.images.order(caller, wanted, folder, surface="openai_images", strict=strict)
-        inline = wanted.stream or wanted.response_format == "b64_json"
+        return await _serve(request, services, edit=False)
 
-        async def answer() -> ImageAnswer:
-            return await services.images.answer(order, base_url=base_url, with_bytes=inline)
-
-        async def frames() -> list[Frame]:
-            return [Frame(data, name) for name, data in openai_images.render_stream(await answer(), edit=False)]
-
-        if wanted.stream:
-            return event_stream(
-                frames,
-                clock=services.clock,
-                on_error=lambda error: [_error_frame(error)],
-                headers={"oneshape-task-id": order.work.task_id},
-            )
-        finished = await answer()
-        return document_response(openai_images.render(finished), headers=answer_headers(finished))
+    @routes.post("/v1/images/edits")
+    async def edit(request: Request) -> Response:
+        """Draws pictures of a prompt and reference pictures, sent as a multipart form or as JSON."""
+        return await _serve(request, services, edit=True)
 
     return routes
 
 
-def _error_frame(error: GatewayError) -> Frame:
+async def _serve(request: Request, services: Services, *, edit: bool) -> Response:
+    caller = await caller_of(request, services)
+    base_url, strict = base_url_of(request, services), is_strict(request)
+    async with until_ordered(services) as folder:
+        wanted = await _wanted(request, services, folder, edit=edit)
+        order = await services.images.order(caller, wanted, folder, surface="openai_images", strict=strict)
+    if wanted.stream:
+        return _stream(services, order, base_url, edit=edit)
+    answer = await services.images.answer(order, base_url=base_url, with_bytes=wanted.response_format == "b64_json")
+    return document_response(openai_images.render(answer), headers=answer_headers(answer))
+
+
+async def _wanted(request: Request, services: Services, folder: SpoolFolder, *, edit: bool) -> ImageRequest:
+    limits = services.limits
+    if edit and not is_json(request):
+        form = await read_form(request, folder, limits.multipart_body, limits.file)
+        return openai_images.parse_edit_form(form.fields, form.files, form.blobs)
+    body, blobs = await read_json(request, folder, limits.image_body, limits.file)
+    return openai_images.parse_edit(body, blobs) if edit else openai_images.parse(body, blobs)
+
+
+def _stream(services: Services, order: Order, base_url: str, *, edit: bool) -> Response:
+    async def frames() -> list[Frame]:
+        answer: ImageAnswer = await services.images.answer(order, base_url=base_url, with_bytes=True)
+        return [Frame(data, name) for name, data in openai_images.render_stream(answer, edit=edit)]
+
+    return event_stream(
+        frames,
+        clock=services.clock,
+        on_error=_error_frames,
+        headers={"oneshape-task-id": order.work.task_id},
+    )
+
+
+def _error_frames(error: GatewayError) -> list[Frame]:
     name, data = openai_images.render_stream_error(error)
-    return Frame(data, name)
+    return [Frame(data, name)]

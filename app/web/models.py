@@ -1,68 +1,85 @@
-"""`GET /v1/models` and `/v1/models/{id}`: what this key may use."""
+"""`GET /v1/models` and `/v1beta/models`: what this key may use, in OpenAI's shape or in Google's."""
 
-from typing import Any
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.core.catalog import Catalog, Model
-from app.core.errors import NotFound
-from app.core.pricing import Price, currency_of
+from app.core.catalog import Model
+from app.core.errors import InvalidRequest, NotFound
+from app.gateway.caller import Caller
 from app.gateway.services import Services
-from app.web.auth import caller_of
+from app.web.auth import caller_of, gemini_caller_of
+from app.wire.model_lists import gemini_model, gemini_models, openai_model, openai_models
+
+PAGE_SIZE: Final = 50
+PAGE_SIZE_MAX: Final = 1000
 
 
 def router(services: Services) -> APIRouter:
-    """The routes that list models."""
+    """The routes that list models. On `/v1` both kinds of clients ask; how they ask tells them apart."""
     routes = APIRouter(tags=["models"])
 
     @routes.get("/v1/models")
     async def list_models(request: Request) -> Response:
         """Every model that this key may use and that a vendor is configured for."""
+        if _is_gemini(request):
+            return await list_gemini_models(request)
         caller = await caller_of(request, services)
         catalog = services.catalog()
-        models = [model for model in catalog.models.values() if model.available and caller.may_use(model)]
-        return JSONResponse({"object": "list", "data": [_render(model, catalog) for model in models]})
+        return JSONResponse(openai_models(_usable(services, caller), currency=catalog.currency))
+
+    @routes.get("/v1beta/models")
+    async def list_gemini_models(request: Request) -> Response:
+        """The same, as Google's clients page through it; text models are not served on that surface."""
+        caller = await gemini_caller_of(request, services)
+        models = [model for model in _usable(services, caller) if model.kind == "image"]
+        start, size = _page(request)
+        more = start + size < len(models)
+        page = gemini_models(models[start : start + size], next_page_token=str(start + size) if more else None)
+        return JSONResponse(page)
 
     @routes.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> Response:
         """One model, by any of its names; an id may contain slashes."""
+        if _is_gemini(request):
+            return await get_gemini_model(request, name)
         caller = await caller_of(request, services)
-        catalog = services.catalog()
-        model = catalog.find(name)
-        if model is None or not caller.may_use(model):
-            raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
-        return JSONResponse(_render(model, catalog))
+        return JSONResponse(openai_model(_find(services, caller, name), currency=services.catalog().currency))
+
+    @routes.get("/v1beta/models/{name:path}")
+    async def get_gemini_model(request: Request, name: str) -> Response:
+        """One model in Google's shape."""
+        caller = await gemini_caller_of(request, services)
+        return JSONResponse(gemini_model(_find(services, caller, name)))
 
     return routes
 
 
-def _render(model: Model, catalog: Catalog) -> dict[str, Any]:
-    """A model in OpenAI's shape, with what a client needs to know beside it. `created` is unknown, so it is 0."""
-    return {
-        "id": model.id,
-        "object": "model",
-        "created": 0,
-        "owned_by": "oneshape",
-        "kind": model.kind,
-        "family": model.family,
-        "resolution": model.resolution,
-        "aliases": list(model.aliases),
-        "aspect_ratios": list(model.aspect_ratios),
-        "output_formats": list(model.output_formats),
-        "max_images": model.max_images,
-        "max_n": model.max_n,
-        "price": {"currency": catalog.currency, **_price(model.price)},
-    }
+def _is_gemini(request: Request) -> bool:
+    """Whether a Google client asks: its default version is `v1` too (wire-facts 3.5)."""
+    headers, query = request.headers, request.query_params
+    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query or "pageSize" in query
 
 
-def _price(price: Price) -> dict[str, str]:
-    parts = {
-        "per_image": price.per_image,
-        "per_request": price.per_request,
-        "per_1m_input_tokens": price.per_1m_input_tokens,
-        "per_1m_cached_input_tokens": price.per_1m_cached_input_tokens,
-        "per_1m_output_tokens": price.per_1m_output_tokens,
-    }
-    return {name: currency_of(units) for name, units in parts.items() if units is not None}
+def _usable(services: Services, caller: Caller) -> list[Model]:
+    models = services.catalog().models.values()
+    return [model for model in models if model.available and caller.may_use(model)]
+
+
+def _find(services: Services, caller: Caller, name: str) -> Model:
+    model = services.catalog().find(name)
+    if model is None or not caller.may_use(model):
+        raise NotFound("There is no such model, or this key may not use it.", code="model_not_found", param="model")
+    return model
+
+
+def _page(request: Request) -> tuple[int, int]:
+    """Where a page starts and how long it is. Raises: InvalidRequest."""
+    token, size = request.query_params.get("pageToken", "0"), request.query_params.get("pageSize", str(PAGE_SIZE))
+    if not (token.isdecimal() and len(token) < 10):
+        raise InvalidRequest("'pageToken' is not a cursor of this list.", param="pageToken")
+    if not (size.isdecimal() and 1 <= int(size[:5]) <= PAGE_SIZE_MAX):
+        raise InvalidRequest(f"'pageSize' must be from 1 to {PAGE_SIZE_MAX}.", param="pageSize")
+    return int(token), int(size)

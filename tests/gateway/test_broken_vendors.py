@@ -1,4 +1,6 @@
-"""Vendors that fail: the contract's error and nothing charged, or the picture all the same. Never a picture that is none."""
+"""Vendors that fail: the contract's error and nothing charged, or the picture all the same. Never a picture that is
+none.
+"""
 
 import pytest
 

@@ -131,6 +131,7 @@ def _model(part: ModelPart, vendors: Mapping[str, Vendor]) -> Model:
                 priority=target.priority,
                 weight=target.weight,
                 cost=target.cost.price(),
+                aspect_ratios=tuple(target.aspect_ratios),
             )
             for target in part.targets
         ),

@@ -103,6 +103,7 @@ class TargetPart(_Part):
     priority: int = Field(1, ge=0, le=1000)
     weight: int = Field(1, ge=1, le=1000)
     cost: PricePart = PricePart()
+    aspect_ratios: Annotated[list[Ratio], AfterValidator(_distinct)] = []
 
 
 class ModelPart(_Part):
