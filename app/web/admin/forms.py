@@ -17,6 +17,10 @@ EntityId = Annotated[str, Path(pattern=ID_PATTERN)]
 """An id in a path; what cannot be one is answered like an unknown one."""
 
 IdQuery = Annotated[str | None, Field(pattern=ID_PATTERN)]
+NameQuery = Annotated[str | None, Field(pattern=r"^[!-~]{1,200}$")]
+
+ACTOR: Final = "admin"
+"""Who the audit says it was: there is one admin key."""
 
 Form = TypeVar("Form", bound=BaseModel)
 

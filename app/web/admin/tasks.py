@@ -1,0 +1,82 @@
+"""`/admin/tasks`: every task of every account, with attempts, timeline and charge."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Query as InQuery
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app.core.errors import NotFound
+from app.core.task import TaskStatus
+from app.gateway.account_forms import Form, Reason
+from app.gateway.services import Services
+from app.gateway.unknown import Outcome, resolve_unknown
+from app.store import tasks
+from app.store.database import Tx
+from app.web.admin.forms import ACTOR, EntityId, IdQuery, Listing, NameQuery, admin_router, read_form, takes
+from app.web.admin.rendering import render_page
+from app.web.admin.task_view import TaskFile, render_task, render_task_file, task_file
+
+
+class TaskListing(Listing):
+    """Which tasks; `vendor`: those that were tried there."""
+
+    account: IdQuery = None
+    key: IdQuery = None
+    status: TaskStatus | None = None
+    model: NameQuery = None
+    vendor: NameQuery = None
+
+
+class Resolution(Form):
+    """Whether the vendor did bill (`capture`) or did not (`release`), and how that is known."""
+
+    outcome: Outcome
+    reason: Reason
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of tasks."""
+    routes = admin_router(services)
+
+    @routes.get("/tasks")
+    async def index(query: Annotated[TaskListing, InQuery()]) -> Response:
+        """Tasks, newest first."""
+        page = await services.database.read(
+            lambda tx: tasks.list_page(
+                tx,
+                account_id=query.account,
+                key_id=query.key,
+                status=query.status,
+                model=query.model,
+                vendor=query.vendor,
+                after=query.after,
+                limit=query.limit,
+            )
+        )
+        return JSONResponse(render_page(page, render_task))
+
+    @routes.get("/tasks/{task_id}")
+    async def show(task_id: EntityId) -> Response:
+        """One task with all that is recorded about it."""
+        return JSONResponse(render_task_file(_found(await services.database.read(lambda tx: task_file(tx, task_id)))))
+
+    @routes.post("/tasks/{task_id}/resolve", openapi_extra=takes(Resolution))
+    async def resolve(request: Request, task_id: EntityId) -> Response:
+        """Ends the attempts of a task whose outcome is unknown. It never touches the client's balance."""
+        form, at = await read_form(request, services, Resolution), services.clock.now()
+
+        def unit(tx: Tx) -> TaskFile | None:
+            resolve_unknown(tx, task_id, outcome=form.outcome, reason=form.reason, actor=ACTOR, at=at)
+            return task_file(tx, task_id)
+
+        return JSONResponse(render_task_file(_found(await services.database.write(unit))))
+
+    return routes
+
+
+def _found(file: TaskFile | None) -> TaskFile:
+    if file is None:
+        raise NotFound("There is no task with this id.", code="task_not_found")
+    return file
