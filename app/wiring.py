@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import httpx
 import structlog
 
 from app.core.clock import Clock
@@ -20,6 +19,7 @@ from app.gateway.accounts import Accounts
 from app.gateway.admission import Admission, AdmissionLimits
 from app.gateway.caller import Callers, KeyHasher
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
+from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.catalog.live import FileSource, LiveCatalog, Source
 from app.gateway.dispatch import Dispatcher
 from app.gateway.images import Images
@@ -44,6 +44,8 @@ from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
 
 MB: Final = 2**20
+CLI_ACTOR: Final = "command line"
+"""Who the audit says it was, where an operator works beside the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Operator:
 
     database: Database
     accounts: Accounts
+    catalog: CatalogDesk
 
 
 @asynccontextmanager
@@ -68,10 +71,40 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_operator(settings: Settings, secrets: Secrets, *, clock: Clock) -> AsyncIterator[Operator]:
-    """What `oneshape accounts`, `keys` and `ledger` work with, beside a gateway that may be running."""
+async def open_operator(
+    settings: Settings, secrets: Secrets, *, env: Mapping[str, str], clock: Clock
+) -> AsyncIterator[Operator]:
+    """What `oneshape accounts`, `keys`, `ledger` and `catalog` work with, beside a gateway that may be running."""
     async with open_database(settings) as database:
-        yield Operator(database, Accounts(database, KeyHasher(secrets.secret_key), clock=clock))
+        accounts = Accounts(database, KeyHasher(secrets.secret_key), clock=clock, actor=CLI_ACTOR)
+        source = await _catalog_source(settings, database, clock)
+        desk = CatalogDesk(
+            database,
+            source,
+            editable=isinstance(source, DatabaseSource),
+            env=env,
+            secret_key=secrets.secret_key.encode(),
+            clock=clock,
+            actor=CLI_ACTOR,
+        )
+        yield Operator(database, accounts, desk)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every use case stands on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    catalog: LiveCatalog
+    media: MediaStore
+    spool: Spool
+    signer: MediaSigner
+    fetcher: Fetcher
+    converter: Converter
+    client: VendorClient
+    pool: VendorPool
 
 
 @asynccontextmanager
@@ -85,58 +118,86 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings))
-        media = await _open_media(settings)
-        spool = Spool(_directory(settings) / "spool")
-        await spool.sweep()
-        catalog = await _open_catalog(settings, secrets, database, env, clock, source)
-        stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
-        fetcher = await _open_fetcher(stack, settings, clock)
-        converter = Converter()
-        stack.push_async_callback(converter.close)
-        http = httpx.AsyncClient(transport=VendorTransport(), trust_env=False)
-        stack.push_async_callback(http.aclose)
-        pool = VendorPool(clock)
-        hasher = KeyHasher(secrets.secret_key)
-        signer = MediaSigner(secrets.secret_key.encode(), clock=clock)
-        images = Images(
-            admission=Admission(
-                database=database,
-                clock=clock,
-                catalog=lambda: catalog.current,
-                planner=Planner(DIALECTS, resting=pool.resting, rng=random.SystemRandom()),
-                inputs=InputDesk(fetcher=fetcher),
-                media=media,
-                owner=new_id("prc"),
-                limits=AdmissionLimits(task_deadline_s=settings.task_deadline_s, lease_s=settings.task_lease_s),
-            ),
-            dispatcher=Dispatcher(
-                database=database,
-                clock=clock,
-                client=VendorClient(http, clock=clock, limits=_call_limits(settings)),
-                pool=pool,
-                outputs=OutputDesk(fetcher=fetcher, converter=converter, media=media),
-            ),
-            settlement=Settlement(database, clock=clock, media_ttl_s=settings.media_ttl_hours * 3600),
-            media=media,
-            signer=signer,
-            link_ttl_s=settings.media_link_ttl_s,
-        )
+        ground = await _open_ground(stack, settings, secrets, env=env, clock=clock, source=source)
+        images = _make_images(ground)
         stack.push_async_callback(images.drain)
+        hasher = KeyHasher(secrets.secret_key)
         yield Services(
             clock=clock,
-            database=database,
-            catalog=lambda: catalog.current,
-            callers=Callers(database, hasher, clock=clock),
-            accounts=Accounts(database, hasher, clock=clock),
+            database=ground.database,
+            catalog=lambda: ground.catalog.current,
+            callers=Callers(ground.database, hasher, clock=clock),
+            accounts=Accounts(ground.database, hasher, clock=clock),
             images=images,
-            media=media,
-            signer=signer,
-            spool=spool,
+            media=ground.media,
+            signer=ground.signer,
+            spool=ground.spool,
             limits=_web_limits(settings),
             admin_key=secrets.admin_key,
             public_url=settings.public_url,
         )
+
+
+async def _open_ground(
+    stack: AsyncExitStack,
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    env: Mapping[str, str],
+    clock: Clock,
+    source: Source | None,
+) -> Ground:
+    """Opens what has to be opened, and leaves on the stack how it is closed."""
+    database = await stack.enter_async_context(open_database(settings))
+    media = await _open_media(settings)
+    spool = Spool(_directory(settings) / "spool")
+    await spool.sweep()
+    catalog = await _open_catalog(settings, secrets, database, env, clock, source)
+    stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
+    converter = Converter()
+    stack.push_async_callback(converter.close)
+    transport = VendorTransport()
+    stack.push_async_callback(transport.aclose)
+    return Ground(
+        settings=settings,
+        clock=clock,
+        database=database,
+        catalog=catalog,
+        media=media,
+        spool=spool,
+        signer=MediaSigner(secrets.secret_key.encode(), clock=clock),
+        fetcher=await _open_fetcher(stack, settings, clock),
+        converter=converter,
+        client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
+        pool=VendorPool(clock),
+    )
+
+
+def _make_images(ground: Ground) -> Images:
+    settings, clock, database = ground.settings, ground.clock, ground.database
+    return Images(
+        admission=Admission(
+            database=database,
+            clock=clock,
+            catalog=lambda: ground.catalog.current,
+            planner=Planner(DIALECTS, resting=ground.pool.resting, rng=random.SystemRandom()),
+            inputs=InputDesk(fetcher=ground.fetcher),
+            media=ground.media,
+            owner=new_id("prc"),
+            limits=AdmissionLimits(task_deadline_s=settings.task_deadline_s, lease_s=settings.task_lease_s),
+        ),
+        dispatcher=Dispatcher(
+            database=database,
+            clock=clock,
+            client=ground.client,
+            pool=ground.pool,
+            outputs=OutputDesk(fetcher=ground.fetcher, converter=ground.converter, media=ground.media),
+        ),
+        settlement=Settlement(database, clock=clock, media_ttl_s=settings.media_ttl_hours * 3600),
+        media=ground.media,
+        signer=ground.signer,
+        link_ttl_s=settings.media_link_ttl_s,
+    )
 
 
 def _directory(settings: Settings) -> Path:
@@ -151,21 +212,31 @@ async def _open_media(settings: Settings) -> MediaStore:
     return store
 
 
+async def _catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:
+    """The catalog's file where one is set; else the database, which begins with the starter."""
+    if settings.catalog is not None:
+        return FileSource(settings.catalog)
+    await start_with_starter(database, clock=clock)
+    return DatabaseSource(database)
+
+
 async def _open_catalog(
-    settings: Settings,
-    secrets: Secrets,
-    database: Database,
-    env: Mapping[str, str],
-    clock: Clock,
-    source: Source | None,
-) -> LiveCatalog:
-    if source is None and settings.catalog is not None:
-        source = FileSource(settings.catalog)
-    if source is None:
-        await start_with_starter(database, clock=clock)
-        source = DatabaseSource(database)
+    source: Source, secrets: Secrets, database: Database, env: Mapping[str, str], clock: Clock
+) -> tuple[LiveCatalog, CatalogDesk]:
+    """The catalog in force, and the desk that changes it where it is the database's."""
+    secret_key = secrets.secret_key.encode()
     log = structlog.get_logger("app.gateway.catalog")
-    return await LiveCatalog.open(source, env=env, secret_key=secrets.secret_key.encode(), clock=clock, log=log)
+    live = await LiveCatalog.open(source, env=env, secret_key=secret_key, clock=clock, log=log)
+    desk = CatalogDesk(
+        database,
+        source,
+        editable=isinstance(source, DatabaseSource),
+        env=env,
+        secret_key=secret_key,
+        clock=clock,
+        changed=live.refresh,
+    )
+    return live, desk
 
 
 async def _open_fetcher(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Fetcher:

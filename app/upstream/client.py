@@ -42,10 +42,10 @@ async def nothing_to_record(call: Call) -> None:
 
 
 class VendorClient:
-    """Calls vendors. `http` carries the transport; the same client serves all vendors."""
+    """Calls vendors over a transport, which stays its owner's. The same client serves all vendors."""
 
-    def __init__(self, http: httpx.AsyncClient, *, clock: Clock, limits: CallLimits | None = None) -> None:
-        self._http = http
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, clock: Clock, limits: CallLimits | None = None) -> None:
+        self._http = httpx.AsyncClient(transport=transport, trust_env=False)
         self._clock = clock
         self._limits = limits or CallLimits()
 
