@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from app.core.clock import Clock
 from app.core.errors import GatewayError, Overloaded
-from app.settings import Secrets, SettingsInvalid, ensure_secrets, read_settings
+from app.gateway.catalog.findings import CatalogInvalid
+from app.settings import Secrets, SettingsInvalid, ensure_secrets, environment, read_settings
 from app.web.validation import body_error
 from app.wiring import Operator, open_operator
 
@@ -38,7 +39,7 @@ def run(work: Callable[[Operator], Awaitable[T]]) -> T:
         settings = read_settings()
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
-        async with open_operator(settings, secrets, clock=Clock()) as operator:
+        async with open_operator(settings, secrets, env=environment(), clock=Clock()) as operator:
             return await work(operator)
 
     with refusing():
@@ -54,6 +55,8 @@ def refusing() -> Iterator[None]:
         fail(*error.problems, code=Exit.USAGE)
     except ValidationError as error:
         fail(body_error(error.errors(include_url=False, include_input=False)).message, code=Exit.USAGE)
+    except CatalogInvalid as error:
+        fail(*map(str, error.errors), code=Exit.PROBLEMS)
     except Overloaded as error:
         fail(f"The database cannot be used: {_cause(error)}", code=Exit.UNREACHABLE)
     except OSError as error:

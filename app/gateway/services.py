@@ -8,6 +8,7 @@ from app.core.clock import Clock
 from app.core.media import MediaStore
 from app.gateway.accounts import Accounts
 from app.gateway.caller import Callers
+from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.images import Images
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
@@ -32,6 +33,7 @@ class Services:
     clock: Clock
     database: Database
     catalog: Callable[[], Catalog]
+    catalog_desk: CatalogDesk
     callers: Callers
     accounts: Accounts
     images: Images

@@ -64,7 +64,9 @@ async def read_json(
 
 
 async def read_form(request: Request, folder: SpoolFolder, body_bytes_max: int, file_bytes_max: int) -> Form:
-    """A multipart body, its files spooled to `folder`. Raises: UnsupportedMediaType, RequestTooLarge, InvalidRequest.
+    """A multipart body, its files spooled to `folder`.
+
+    Raises: UnsupportedMediaType, RequestTooLarge, InvalidRequest.
     """
     demand_unencoded(request)
     boundary = boundary_of(request.headers.get("content-type", ""))
@@ -80,13 +82,19 @@ async def read_form(request: Request, folder: SpoolFolder, body_bytes_max: int, 
 
 async def read_small_json(request: Request, body_bytes_max: int) -> dict[str, Json]:
     """The JSON object of a body that carries no pictures, an empty body being an empty object."""
-    body = bytearray()
-    async for chunk in _received(request, body_bytes_max):
-        body += chunk
+    body = await read_small(request, body_bytes_max)
     if not body:
         return {}
     demand_json(request)
-    return _object(loads(bytes(body)))
+    return _object(loads(body))
+
+
+async def read_small(request: Request, body_bytes_max: int) -> bytes:
+    """A body as it is. Raises: RequestTooLarge, as soon as the cap is passed."""
+    body = bytearray()
+    async for chunk in _received(request, body_bytes_max):
+        body += chunk
+    return bytes(body)
 
 
 def demand_json(request: Request) -> None:
