@@ -17,7 +17,10 @@ from PIL import Image
 from app.store import ledger, ledger_verify, tasks
 from tests.support.gateway import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], scope="module"),
+]
 
 VENDORS = ["uniall-chat", "uniall-tasks", "infinityblue", "ccapi", "google"]
 PRICE_UNITS = 134_000

@@ -9,7 +9,10 @@ import pytest
 from app.store import ledger
 from tests.support.gateway import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], scope="module"),
+]
 
 GENERATIONS = "/v1/images/generations"
 CHAT = "/v1/chat/completions"
