@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, demo, keys, ledger, migrate, serve
+from app.cli import accounts, catalog, demo, keys, ledger, migrate, serve
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(catalog.app, name="catalog")
 app.command()(migrate.migrate)
 app.command()(serve.serve)
 app.command()(serve.sandbox)

@@ -49,7 +49,10 @@ def router(services: Services) -> APIRouter:
     @routes.get("/catalog")
     async def show(request: Request) -> Response:
         """The newest revision, without written-out keys: JSON, or YAML when `Accept` says so. `ETag` is its number."""
-        shown = await desk.show()
+        try:
+            shown = await desk.show()
+        except CatalogInvalid as invalid:
+            return _refusal(invalid)
         headers = {"etag": f'"{shown.number}"', "vary": "accept"}
         if _wants_yaml(request.headers.get("accept", "")):
             return Response(shown.text, media_type=YAML, headers=headers)
@@ -67,7 +70,7 @@ def router(services: Services) -> APIRouter:
                 proposal = await desk.put(text, format_, comment=query.comment, expected=expected)
         except CatalogInvalid as invalid:
             return _refusal(invalid)
-        return JSONResponse({**_render_proposal(proposal), "dry_run": query.dry_run})
+        return JSONResponse({**render_proposal(proposal), "dry_run": query.dry_run})
 
     @routes.get("/catalog/revisions")
     async def revisions(query: Annotated[RevisionListing, InQuery()]) -> Response:
@@ -82,7 +85,7 @@ def router(services: Services) -> APIRouter:
             proposal = await desk.restore(number)
         except CatalogInvalid as invalid:
             return _refusal(invalid)
-        return JSONResponse({**_render_proposal(proposal), "dry_run": False})
+        return JSONResponse({**render_proposal(proposal), "dry_run": False})
 
     return routes
 
@@ -130,7 +133,13 @@ def _refusal(invalid: CatalogInvalid) -> Response:
     return JSONResponse(document, status_code=error.status)
 
 
-def _render_proposal(proposal: Proposal) -> Document:
+def render_finding(finding: Finding) -> Document:
+    """A finding with its place; `line` is null for JSON."""
+    return {"path": finding.path, "line": finding.line, "message": finding.message}
+
+
+def render_proposal(proposal: Proposal) -> Document:
+    """What a catalog would change or did, and what is worth saying about it."""
     return {
         "revision": proposal.number,
         "changes": [
@@ -138,11 +147,6 @@ def _render_proposal(proposal: Proposal) -> Document:
         ],
         "warnings": [render_finding(warning) for warning in proposal.warnings],
     }
-
-
-def render_finding(finding: Finding) -> Document:
-    """A finding with its place; `line` is null for JSON."""
-    return {"path": finding.path, "line": finding.line, "message": finding.message}
 
 
 def _render_revision(revision: Revision) -> Document:

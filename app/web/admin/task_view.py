@@ -1,6 +1,6 @@
 """Tasks as operators read them: what was asked, each attempt, what happened when, and the money."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.store import attempts, ledger, media, tasks
@@ -55,8 +55,8 @@ def render_task(task: Task) -> Document:
     }
 
 
-def render_task_file(file: TaskFile) -> Document:
-    """A task with all that is recorded about it."""
+def render_task_file(file: TaskFile, link: Callable[[Media], str]) -> Document:
+    """A task with all that is recorded about it. `link` makes the address under which a picture is served."""
     task = file.task
     return {
         **render_task(task),
@@ -70,7 +70,7 @@ def render_task_file(file: TaskFile) -> Document:
         "owner": task.owner,
         "lease_until": seconds(task.lease_until),
         "attempts": [_attempt(tried) for tried in file.attempts],
-        "results": [_picture(picture) for picture in file.media],
+        "results": [_picture(picture, link) for picture in file.media],
         "charge": _charge(file),
         "timeline": _timeline(file),
     }
@@ -98,9 +98,10 @@ def _attempt(tried: Attempt) -> Document:
     }
 
 
-def _picture(picture: Media) -> Document:
+def _picture(picture: Media, link: Callable[[Media], str]) -> Document:
     return {
         "media_id": picture.id,
+        "url": link(picture) if picture.erased_at is None else None,
         "mime_type": picture.mime,
         "width": picture.width,
         "height": picture.height,
