@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         """Whether the database is PostgreSQL, which replicas share."""
         return self.database_url.startswith("postgresql")
 
+    @property
+    def media_in_bucket(self) -> bool:
+        """Whether pictures are kept in an S3-compatible store, which replicas share."""
+        return self.media_url.startswith("s3://")
+
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: Any) -> Any:

@@ -32,11 +32,12 @@ from app.media.door import Door
 from app.media.fetch import Fetcher
 from app.media.guard import AddressPolicy, SystemResolver
 from app.media.local import LocalMediaStore
+from app.media.own_directory import OwnDirectory, sweep
 from app.media.pictures import Converter
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
 from app.media.transport import ExactTransport
-from app.settings import Secrets, Settings
+from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.store import migrate
 from app.store.database import Database
 from app.upstream.client import CallLimits, VendorClient
@@ -98,6 +99,7 @@ class Ground:
     clock: Clock
     database: Database
     catalog: LiveCatalog
+    catalog_desk: CatalogDesk
     media: MediaStore
     spool: Spool
     signer: MediaSigner
@@ -126,6 +128,7 @@ async def open_services(
             clock=clock,
             database=ground.database,
             catalog=lambda: ground.catalog.current,
+            catalog_desk=ground.catalog_desk,
             callers=Callers(ground.database, hasher, clock=clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
             images=images,
@@ -149,10 +152,9 @@ async def _open_ground(
 ) -> Ground:
     """Opens what has to be opened, and leaves on the stack how it is closed."""
     database = await stack.enter_async_context(open_database(settings))
-    media = await _open_media(settings)
-    spool = Spool(_directory(settings) / "spool")
-    await spool.sweep()
-    catalog = await _open_catalog(settings, secrets, database, env, clock, source)
+    media, spool = await _open_storage(stack, settings, env)
+    source = source or await _catalog_source(settings, database, clock)
+    catalog, catalog_desk = await _open_catalog(source, secrets, database, env, clock)
     stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
     converter = Converter()
     stack.push_async_callback(converter.close)
@@ -163,6 +165,7 @@ async def _open_ground(
         clock=clock,
         database=database,
         catalog=catalog,
+        catalog_desk=catalog_desk,
         media=media,
         spool=spool,
         signer=MediaSigner(secrets.secret_key.encode(), clock=clock),
@@ -200,16 +203,32 @@ def _make_images(ground: Ground) -> Images:
     )
 
 
-def _directory(settings: Settings) -> Path:
-    """The media directory: the spool lies on its file system, so that storing a picture copies nothing."""
+async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
+    """Where pictures end up, and where they are until then: on one file system, so that storing copies nothing."""
+    directory = settings.data_dir if settings.media_in_bucket else _media_directory(settings)
+    await asyncio.to_thread(sweep, directory / "unfinished")
+    own = await asyncio.to_thread(OwnDirectory.claim, directory / "unfinished")
+    stack.callback(own.close)
+    spool = Spool(own.path / "spool")
+    await spool.prepare()
+    if settings.media_in_bucket:
+        return _bucket(settings, env), spool
+    store = LocalMediaStore(directory, temporary=own.path / "temporary", min_free_bytes=settings.min_free_disk_mb * MB)
+    await store.prepare()
+    return store, spool
+
+
+def _media_directory(settings: Settings) -> Path:
     url = urlsplit(settings.media_url)
-    return Path(unquote(url.netloc + url.path)) if url.scheme == "file" else settings.data_dir
+    return Path(unquote(url.netloc + url.path))
 
 
-async def _open_media(settings: Settings) -> MediaStore:
-    store = LocalMediaStore(_directory(settings), min_free_bytes=settings.min_free_disk_mb * MB)
-    await store.sweep_temporary()
-    return store
+def _bucket(settings: Settings, env: Mapping[str, str]) -> MediaStore:
+    try:
+        from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only where the extra s3 is installed
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
+    return S3MediaStore.at(settings.media_url, endpoint=settings.media_s3_endpoint, env=env)
 
 
 async def _catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:

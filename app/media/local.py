@@ -17,7 +17,6 @@ from app.media.names import checked, not_found, unavailable
 CHUNK_BYTES: Final = 256 * 1024
 """How much of a file one read brings: few thread hops for a picture, little memory for a crowd."""
 
-_TEMPORARY: Final = "temporary"
 _CANNOT_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES})
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
@@ -29,18 +28,17 @@ class LocalMediaStore:
     under its name only when it is complete on disk (fault-cases E67, H97).
     """
 
-    def __init__(self, directory: Path, *, min_free_bytes: int) -> None:
-        """`min_free_bytes`: with less room than this, `check` says that pictures cannot be stored."""
+    def __init__(self, directory: Path, *, temporary: Path, min_free_bytes: int) -> None:
+        """`temporary`: this process's own directory for what is half written (see `own_directory`), on the same file
+        system; `min_free_bytes`: with less room than this, `check` says that pictures cannot be stored.
+        """
         self._directory = directory
-        self._temporary = directory / _TEMPORARY
+        self._temporary = temporary
         self._min_free_bytes = min_free_bytes
 
-    async def sweep_temporary(self) -> int:
-        """To call once at start: makes the directory if need be, removes what a crash left half written.
-
-        Returns how many files were removed. Raises: Overloaded (storage_unavailable).
-        """
-        return await asyncio.to_thread(self._sweep)
+    async def prepare(self) -> None:
+        """To call once at start: makes the directories if need be. Raises: Overloaded (storage_unavailable)."""
+        await asyncio.to_thread(self._prepare)
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores durably; on return the bytes survive a crash. Raises: Overloaded (storage_unavailable)."""
@@ -94,15 +92,12 @@ class LocalMediaStore:
             return
         _sync_directory(self._directory)
 
-    def _sweep(self) -> int:
+    def _prepare(self) -> None:
         try:
+            self._directory.mkdir(parents=True, exist_ok=True)
             self._temporary.mkdir(parents=True, exist_ok=True)
-            leftovers = list(self._temporary.iterdir())
-            for leftover in leftovers:
-                leftover.unlink(missing_ok=True)
         except OSError as error:
             raise unavailable() from error
-        return len(leftovers)
 
     def _check(self) -> None:
         probe = self._temporary / secrets.token_hex(16)

@@ -1,9 +1,9 @@
 """Stored pictures as objects in an S3-compatible bucket, for several replicas. Needs the extra `s3`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import obstore
@@ -14,9 +14,17 @@ from app.core.media import Blob, sniff
 from app.media.names import checked, not_found, unavailable
 
 if TYPE_CHECKING:
-    from obstore import GetOptions  # there for type checkers only
+    from obstore import GetOptions  # these are there for type checkers only
+    from obstore.store import S3Config
 
 CHUNK_BYTES: Final = 256 * 1024
+_VARIABLES: Final[tuple[tuple[Literal["access_key_id", "secret_access_key", "session_token", "region"], str], ...]] = (
+    ("access_key_id", "AWS_ACCESS_KEY_ID"),
+    ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+    ("session_token", "AWS_SESSION_TOKEN"),
+    ("region", "AWS_DEFAULT_REGION"),
+    ("region", "AWS_REGION"),
+)
 _PROBE: Final = "probe"
 _FAILURES: Final = (BaseError, OSError)
 
@@ -29,14 +37,23 @@ class S3MediaStore:
         self._store = store
 
     @classmethod
-    def at(cls, url: str, *, endpoint: str | None = None) -> Self:
-        """The bucket behind `s3://bucket/prefix`. Credentials and region come from the usual AWS variables.
+    def at(cls, url: str, *, endpoint: str | None = None, env: Mapping[str, str] | None = None) -> Self:
+        """The bucket behind `s3://bucket/prefix`.
 
-        `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`). Raises: ValueError for another kind of URL.
+        Credentials and region come from the usual AWS variables of the process; those in `env` (which knows `.env`
+        too) go before them. `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`).
+
+        Raises: ValueError for another kind of URL.
         """
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc:
             raise ValueError("the media URL must look like s3://bucket/prefix")
+        config: S3Config = {}
+        for field, variable in _VARIABLES:
+            if value := (env or {}).get(variable):
+                config[field] = value
+        if endpoint is not None:
+            config["endpoint"] = endpoint
         store = S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
@@ -46,7 +63,7 @@ class S3MediaStore:
                 "timeout": timedelta(seconds=60),
             },
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
-            config={} if endpoint is None else {"endpoint": endpoint},
+            config=config,
         )
         return cls(store)
 

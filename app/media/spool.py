@@ -14,31 +14,23 @@ from app.wire.blobs import BlobSink, SpoolSink
 
 
 class Spool:
-    """A directory of request folders; on the media store's file system, storing a picture copies nothing."""
+    """A process's own directory of request folders (see `own_directory`); on the media store's file system, storing a
+    picture copies nothing.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def sweep(self) -> int:
-        """To call once at start: makes the directory if need be, removes folders that a crash left.
-
-        Returns how many. Raises: Overloaded (storage_unavailable).
-        """
-        return await asyncio.to_thread(self._sweep)
+    async def prepare(self) -> None:
+        """To call once at start: makes the directory if need be. Raises: Overloaded (storage_unavailable)."""
+        try:
+            await asyncio.to_thread(self._directory.mkdir, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unavailable() from error
 
     def folder(self) -> "SpoolFolder":
         """Where one request's bytes go: `async with spool.folder() as folder`, or `folder.release()` when done."""
         return SpoolFolder(self._directory / secrets.token_hex(16))
-
-    def _sweep(self) -> int:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            leftovers = list(self._directory.iterdir())
-        except OSError as error:
-            raise unavailable() from error
-        for leftover in leftovers:
-            shutil.rmtree(leftover, ignore_errors=True)
-        return len(leftovers)
 
 
 class SpoolFolder:

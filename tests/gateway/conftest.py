@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.support.buckets import bucket_endpoint  # noqa: F401 - a fixture
 from tests.support.databases import postgresql_database, postgresql_template, postgresql_url  # noqa: F401 - a fixture
 from tests.support.gateway import ADMIN_KEY, SECRET_KEY, Running, running_gateway
 

@@ -17,8 +17,8 @@ NAME = "med_0123456789abcdefghjkmnpqrs.png"
 
 @pytest.fixture
 async def store(tmp_path: Path) -> LocalMediaStore:
-    store = LocalMediaStore(tmp_path / "media", min_free_bytes=0)
-    await store.sweep_temporary()
+    store = LocalMediaStore(tmp_path / "media", temporary=tmp_path / "media" / "temporary", min_free_bytes=0)
+    await store.prepare()
     return store
 
 
@@ -143,13 +143,6 @@ async def test_e69_a_download_that_runs_while_the_file_is_erased_gets_all_of_it(
     assert first + b"".join([chunk async for chunk in reading]) == data
 
 
-async def test_leftovers_of_a_crash_are_swept_at_start(store: LocalMediaStore, tmp_path: Path) -> None:
-    await store.put(NAME, Blob.of(b"kept"))
-    (tmp_path / "media" / "temporary" / "half").write_bytes(b"ha")
-    assert await store.sweep_temporary() == 1
-    assert [Path(name).name for name in visible(tmp_path / "media")] == [NAME]
-
-
 async def test_h97_a_media_directory_that_is_gone_is_not_made_anew_by_a_put(
     store: LocalMediaStore, tmp_path: Path
 ) -> None:
@@ -162,8 +155,8 @@ async def test_h97_a_media_directory_that_is_gone_is_not_made_anew_by_a_put(
 
 
 async def test_h97_a_disk_with_too_little_room_is_told_before_anything_is_paid(tmp_path: Path) -> None:
-    store = LocalMediaStore(tmp_path / "media", min_free_bytes=1 << 60)
-    await store.sweep_temporary()
+    store = LocalMediaStore(tmp_path / "media", temporary=tmp_path / "media" / "temporary", min_free_bytes=1 << 60)
+    await store.prepare()
     with pytest.raises(Overloaded) as caught:
         await store.check()
     assert caught.value.code == "storage_unavailable"
@@ -184,8 +177,8 @@ from app.core.media import Blob
 from app.media.local import LocalMediaStore
 
 async def main():
-    store = LocalMediaStore(Path(sys.argv[1]), min_free_bytes=0)
-    await store.sweep_temporary()
+    store = LocalMediaStore(Path(sys.argv[1]), temporary=Path(sys.argv[1]) / "temporary", min_free_bytes=0)
+    await store.prepare()
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     try:
         await store.put("med_x.png", Blob.of(bytes(2 << 20)))

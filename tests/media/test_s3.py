@@ -1,42 +1,24 @@
 """The bucket keeps the same promises as the directory, proven against a simulated S3 over a socket."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from app.core.errors import NotFound, Overloaded
 from app.core.media import Blob
 from app.media.s3 import CHUNK_BYTES, S3MediaStore
+from tests.support.buckets import BUCKET, CREDENTIALS
 
 NAME = "med_0123456789abcdefghjkmnpqrs.png"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    httpx.put(f"http://{host}:{port}/pictures", trust_env=False).raise_for_status()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-
-
 @pytest.fixture
-def store(endpoint: str) -> S3MediaStore:
-    return S3MediaStore.at("s3://pictures/some/prefix", endpoint=endpoint)
+def store(bucket_endpoint: str) -> S3MediaStore:
+    return S3MediaStore.at(f"s3://{BUCKET}/some/prefix", endpoint=bucket_endpoint, env=CREDENTIALS)
 
 
 async def contents(store: S3MediaStore, name: str = NAME, *, start: int = 0, length: int | None = None) -> bytes:
@@ -68,10 +50,17 @@ async def test_a_range_is_read_from_its_start_for_its_length(
 
 
 async def test_objects_live_below_the_prefix_and_carry_the_type_of_their_bytes(
-    store: S3MediaStore, endpoint: str
+    store: S3MediaStore,
+    bucket_endpoint: str,
 ) -> None:
     await store.put(NAME, Blob.of(PNG))
-    bucket = S3Store("pictures", endpoint=endpoint, client_options={"allow_http": True})
+    bucket = S3Store(
+        BUCKET,
+        endpoint=bucket_endpoint,
+        access_key_id="key",
+        secret_access_key="secret",
+        client_options={"allow_http": True},
+    )
     answer = await obstore.get_async(bucket, f"some/prefix/{NAME}")
     assert bytes(await answer.bytes_async()) == PNG
     assert answer.attributes["Content-Type"] == "image/png"
@@ -100,9 +89,13 @@ async def test_a_healthy_bucket_passes_the_check(store: S3MediaStore) -> None:
     await store.check()
 
 
-@pytest.mark.parametrize("bucket", ["missing", "pictures"])
-async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_so(endpoint: str, bucket: str) -> None:
-    store = S3MediaStore.at(f"s3://{bucket}", endpoint=endpoint if bucket == "missing" else "http://127.0.0.1:9")
+@pytest.mark.parametrize("bucket", ["missing", BUCKET])
+async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_so(
+    bucket_endpoint: str,
+    bucket: str,
+) -> None:
+    endpoint = bucket_endpoint if bucket == "missing" else "http://127.0.0.1:9"
+    store = S3MediaStore.at(f"s3://{bucket}", endpoint=endpoint, env=CREDENTIALS)
     for attempt in (store.put(NAME, Blob.of(b"x")), store.check()):
         with pytest.raises(Overloaded) as caught:
             await attempt

@@ -15,7 +15,7 @@ def below(directory: Path) -> list[Path]:
 @pytest.fixture
 async def spool(tmp_path: Path) -> Spool:
     spool = Spool(tmp_path / "spool")
-    await spool.sweep()
+    await spool.prepare()
     return spool
 
 
@@ -55,14 +55,6 @@ async def test_one_request_that_is_done_leaves_anothers_bytes_alone(spool: Spool
 async def test_a_request_without_pictures_makes_no_folder(spool: Spool, tmp_path: Path) -> None:
     async with spool.folder():
         assert below(tmp_path / "spool") == []
-
-
-async def test_what_a_crash_left_is_swept_at_start(spool: Spool, tmp_path: Path) -> None:
-    crashed = tmp_path / "spool" / "crashed"
-    crashed.mkdir()
-    (crashed / "blob-1").write_bytes(b"never released")
-    assert await Spool(tmp_path / "spool").sweep() == 1
-    assert below(tmp_path / "spool") == []
 
 
 async def test_h97_a_spool_that_cannot_be_written_is_our_fault_and_says_so(spool: Spool, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A whole gateway and its simulated vendors on real sockets, for tests that are clients."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,16 +60,17 @@ async def running_gateway(
     grant_units: int = 100_000_000,
     task_seconds: float = 0.05,
     clock: Clock | None = None,
+    env: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Starts both; `source` replaces the sandboxed starter catalog, `settings` are those of the gateway."""
+    """Starts both; `source` replaces the sandboxed starter catalog, `env` and `settings` are the gateway's."""
     clock = clock or Clock()
     async with serve_sandbox(SandboxConfig(task_seconds=task_seconds)) as sandbox_url:
         values: dict[str, Any] = {"data_dir": directory, "allow_private_networks": LOOPBACK, "min_free_disk_mb": 0}
         chosen = Settings(_env_file=None, **{**values, **settings})
         secrets = Secrets(ADMIN_KEY, SECRET_KEY)
         async with open_services(
-            chosen, secrets, env={}, clock=clock, source=source or sandboxed_source(sandbox_url)
+            chosen, secrets, env=env or {}, clock=clock, source=source or sandboxed_source(sandbox_url)
         ) as services:
             account_id, key = await make_key(services, grant_units)
             async with serving(create_app(services)) as url:
