@@ -1,12 +1,12 @@
-"""OpenAI's chat completions as clients of image models speak them: a conversation in, pictures in a message out.
-
-Text models are not here: their bodies pass through.
+"""OpenAI's chat completions: for image models a conversation in, pictures in a message out; for text models only the
+few fields that we act on are read, since their bodies pass through.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
+from app.core.chat import ChatRequest
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageAnswer, ImageRequest, ServedImage
@@ -21,6 +21,8 @@ from app.wire.said import ignored, shown
 ChatImageStyle = Literal["markdown", "data", "url"]
 """How `content` shows a picture: a URL in Markdown, a data URI in Markdown, or a bare URL."""
 
+_TOKENS_MAX: Final = 10_000_000
+_CHOICES_MAX: Final = 128
 _ELSEWHERE = frozenset({"messages", "modalities", "stream_options"})
 _IGNORED: Final = frozenset(
     {
@@ -75,6 +77,46 @@ def parse_image(body: Mapping[str, Json], blobs: Blobs) -> ImageRequest:
         response_format=request.response_format or "url",
         warnings=(*request.warnings, *map(ignored, of_text), *references.warnings, *conversation.warnings),
     )
+
+
+def parse_text(document: Mapping[str, Json], body: bytes) -> ChatRequest:
+    """A text request; `document` is what `body` reads as.
+
+    Raises: InvalidRequest: a field that we act on is missing or wrong. All others are the vendor's to judge.
+    """
+    messages = document.get("messages")
+    if not isinstance(messages, list) or not messages:
+        code = "missing_required_parameter" if messages is None else "invalid_value"
+        raise InvalidRequest("'messages' must be an array with at least one message.", code=code, param="messages")
+    stream = document.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise InvalidRequest(f"'stream' must be true or false, not {shown(stream)}.", param="stream")
+    limits = [_whole_number(document, name, most=_TOKENS_MAX) for name in ("max_completion_tokens", "max_tokens")]
+    return ChatRequest(
+        model=document["model"],
+        body=body,
+        stream=bool(stream),
+        shows_usage=wants_usage(document),
+        stream_options="stream_options" in document,
+        max_output_tokens=next((limit for limit in limits if limit is not None), None),
+        choices=_whole_number(document, "n", most=_CHOICES_MAX) or 1,
+    )
+
+
+def model_of(document: Mapping[str, Json]) -> str:
+    """The model that is asked for. Raises: InvalidRequest."""
+    model = document.get("model")
+    if not isinstance(model, str) or not model:
+        code = "missing_required_parameter" if model in (None, "") else "invalid_value"
+        raise InvalidRequest("'model' must be the name of a model.", code=code, param="model")
+    return model
+
+
+def _whole_number(document: Mapping[str, Json], name: str, *, most: int) -> int | None:
+    value = document.get(name)
+    if value is not None and (type(value) is not int or not 1 <= value <= most):
+        raise InvalidRequest(f"'{name}' must be a whole number from 1 to {most}, not {shown(value)}.", param=name)
+    return value
 
 
 def wants_usage(body: Mapping[str, Json]) -> bool:

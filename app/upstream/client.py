@@ -139,7 +139,7 @@ class VendorClient:
             is_json=is_json,
             events=events,
             text=body[: TEXT_CHARS * 4].decode("utf-8", "replace")[:TEXT_CHARS],
-            retry_after_s=_retry_after(response.headers.get("retry-after"), self._clock),
+            retry_after_s=retry_after_s(response.headers.get("retry-after"), self._clock),
             blobs=blobs,
         )
 
@@ -181,7 +181,7 @@ def _events(body: bytes) -> tuple[Json, ...]:
     return tuple(documents)
 
 
-def _retry_after(value: str | None, clock: Clock) -> float | None:
+def retry_after_s(value: str | None, clock: Clock) -> float | None:
     """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date; None when it says nothing usable."""
     if value is None:
         return None

@@ -35,6 +35,37 @@ class _State:
     open_until: float = 0.0
 
 
+class Loan:
+    """A credential and a place in the vendor's concurrency, for one exchange. Only the first verb counts."""
+
+    __slots__ = ("_ended", "_pool", "_state", "key")
+
+    def __init__(self, key: str, state: _State, pool: "VendorPool") -> None:
+        self.key = key
+        self._state = state
+        self._pool = pool
+        self._ended = False
+
+    def succeeded(self) -> None:
+        """The vendor answered: it is in health."""
+        if not self._ended:
+            self._state.failures = self._state.opened = 0
+            self._state.open_until = 0.0
+            self.give_back()
+
+    def failed(self, failure: VendorFailure) -> None:
+        """The vendor failed."""
+        if not self._ended:
+            self._pool.note(self._state, self.key, failure)
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Nothing is known of the vendor's health."""
+        if not self._ended:
+            self._ended = True
+            self._state.slots.release()
+
+
 class VendorPool:
     """Credentials, concurrency and a breaker for each vendor, in this process."""
 
@@ -54,16 +85,22 @@ class VendorPool:
         """A credential for one exchange, within the vendor's concurrency. What the exchange raises counts for its
         health.
         """
+        loan = await self.borrow(vendor)
+        try:
+            yield loan.key
+        except VendorFailure as failure:
+            loan.failed(failure)
+            raise
+        except BaseException:
+            loan.give_back()
+            raise
+        loan.succeeded()
+
+    async def borrow(self, vendor: Vendor) -> "Loan":
+        """The same for who cannot wrap the exchange in a block: to be ended by one of the loan's verbs."""
         state = self._state(vendor)
-        async with state.slots:
-            key = self._pick(vendor, state)
-            try:
-                yield key
-            except VendorFailure as failure:
-                self._failed(state, key, failure)
-                raise
-            state.failures = state.opened = 0
-            state.open_until = 0.0
+        await state.slots.acquire()
+        return Loan(self._pick(vendor, state), state, self)
 
     def _state(self, vendor: Vendor) -> _State:
         state = self._states.get(vendor.name)
@@ -86,7 +123,8 @@ class VendorPool:
         ready = [key for key in in_turn if state.cooled_until.get(key, 0.0) <= now]
         return ready[0] if ready else min(in_turn, key=lambda key: state.cooled_until[key])
 
-    def _failed(self, state: _State, key: str, failure: VendorFailure) -> None:
+    def note(self, state: _State, key: str, failure: VendorFailure) -> None:
+        """Counts a failure for the health of the vendor, or of one of its credentials."""
         now = self._clock.monotonic()
         if failure.failure in _NOT_THE_VENDORS_FAULT:
             return

@@ -1,6 +1,6 @@
 """Reads token counts as vendors write them, trusting none of them."""
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from app.core.exchange import Json
 from app.core.image import ImageUsage
@@ -8,9 +8,14 @@ from app.core.image import ImageUsage
 _TOKENS_MAX: Final = 10**9
 
 
+def plausible(value: Json) -> TypeGuard[int]:
+    """Whether it can be a token count: null, text, negative numbers and 10^18 cannot (fault-cases F82)."""
+    return type(value) is int and 0 <= value <= _TOKENS_MAX
+
+
 def count(value: Json) -> int:
-    """A token count; what is no plausible count (null, text, negative, 10^18) is zero (fault-cases F82)."""
-    return value if type(value) is int and 0 <= value <= _TOKENS_MAX else 0
+    """A token count; what is no plausible count is zero."""
+    return value if plausible(value) else 0
 
 
 def usage_of(usage: Json) -> ImageUsage:

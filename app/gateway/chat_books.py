@@ -1,0 +1,174 @@
+"""The money of text chat: what a request is held for, what it is charged, and the books that write both in groups."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Final
+
+import structlog
+
+from app.core.catalog import Model, Target
+from app.core.chat import ChatRequest, usage_at_most
+from app.core.errors import GatewayError, InsufficientQuota, Overloaded
+from app.core.ids import new_id
+from app.core.pricing import MAX_UNITS, Price, TokenUsage, Units, tokens_charge
+from app.gateway.caller import Caller
+from app.store.bookings import Hold, Settlement, book, budget_period
+from app.store.chats import Chat
+from app.store.database import Database, Tx
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX: Final = 256
+"""Requests per transaction: bounds how long one waits for others'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an admitted request may cost, and where that stands. `held`: it was taken out of the balance beforehand."""
+
+    hold: Hold
+    held: bool
+    caller: Caller
+    model: Model
+    request: ChatRequest
+
+    @property
+    def id(self) -> str:
+        """The request's id, of its charge and its record."""
+        return self.hold.charge_id
+
+    def charge(self, usage: TokenUsage) -> Units:
+        """What the client pays for that usage: never more than was held, the rest is ours (L4)."""
+        units = tokens_charge(self.model.price, usage)
+        return Units(min(units, self.hold.units)) if self.held else Units(min(units, MAX_UNITS))
+
+    def exposure(self, target: Target) -> Units:
+        """What the vendor may bill for an answer that never came."""
+        return tokens_charge(target.cost, usage_at_most(self.request, self.model.max_output_tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    hold: Hold | None
+    settlement: Settlement | None
+    done: "asyncio.Future[None]"
+
+
+class ChatBooks:
+    """Writes holds and settlements. Whatever waits while a transaction runs is the next transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[_Entry] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def open(self, caller: Caller, model: Model, request: ChatRequest, *, at: float) -> Bill:
+        """A bill for the request; where a balance or budget is hard, what it may cost at most is held and committed.
+
+        Raises: InsufficientQuota; Overloaded (storage_unavailable).
+        """
+        bill = _bill(caller, model, request, at)
+        if bill.held:
+            await self._add(hold=bill.hold)
+        return bill
+
+    def settle(self, bill: Bill, chat: Chat) -> "asyncio.Future[None]":
+        """Ends a bill. It is written whether the returned future is awaited or not; that is done once it is committed.
+
+        The future raises: Overloaded (storage_unavailable); an error for a charge that was settled before.
+        """
+        hold = bill.hold if bill.held else Hold(*_at_once(bill.hold, chat.units))
+        return self._add(settlement=Settlement(chat, hold, bill.held))
+
+    async def close(self) -> None:
+        """Waits until everything is written."""
+        while self._writing is not None:
+            await asyncio.wait({self._writing})
+
+    def _add(self, *, hold: Hold | None = None, settlement: Settlement | None = None) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(_Entry(hold, settlement, done))
+        if self._writing is None:
+            self._writing = loop.create_task(self._write())
+        return done
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                await self._write_batch(batch)
+        finally:
+            self._writing = None
+
+    async def _write_batch(self, batch: list[_Entry]) -> None:
+        """One transaction for all; when that fails for a reason of its own, one for each, so that nobody fails for
+        another's.
+        """
+        holds = [entry for entry in batch if entry.hold is not None]
+        settlements = [entry for entry in batch if entry.settlement is not None]
+        writing = asyncio.ensure_future(self._database.write(lambda tx: _book(tx, holds, settlements)))
+        await asyncio.wait({writing})
+        error = writing.exception()
+        if error is not None and len(batch) > 1 and not isinstance(error, Overloaded):
+            for entry in batch:
+                await self._write_batch([entry])
+            return
+        refusals = [None] * len(holds) if error is not None else writing.result()
+        for entry, refusal in zip(holds, refusals, strict=True):
+            _tell(entry, error or refusal)
+        for entry in settlements:
+            _tell(entry, error)
+
+
+def _book(tx: Tx, holds: list[_Entry], settlements: list[_Entry]) -> tuple[InsufficientQuota | None, ...]:
+    return book(
+        tx,
+        [entry.hold for entry in holds if entry.hold is not None],
+        [entry.settlement for entry in settlements if entry.settlement is not None],
+    )
+
+
+def _tell(entry: _Entry, error: BaseException | None) -> None:
+    """Ends a wait; an error that nobody waits for any more is logged."""
+    if entry.done.done():
+        if error is not None:
+            log.error("chat.unwritten", exc_info=error)
+    elif error is None:
+        entry.done.set_result(None)
+    else:
+        entry.done.set_exception(error)
+        if not isinstance(error, GatewayError):
+            log.error("chat.unwritten", exc_info=error)
+
+
+def _bill(caller: Caller, model: Model, request: ChatRequest, at: float) -> Bill:
+    budget = caller.budget
+    hard = caller.account.billing == "prepaid" or budget.units is not None
+    units = 0
+    if hard:
+        units = min(tokens_charge(model.price, usage_at_most(request, model.max_output_tokens)), MAX_UNITS)
+    hold = Hold(
+        charge_id=new_id("chatcmpl"),
+        account_id=caller.account.id,
+        key=budget,
+        units=units,
+        price=_told(model.price),
+        at=at,
+        period=budget_period(budget, at),
+    )
+    return Bill(hold, bool(units), caller, model, request)
+
+
+def _at_once(hold: Hold, units: int) -> tuple[Any, ...]:
+    """The hold that is made together with its capture."""
+    return (hold.charge_id, hold.account_id, hold.key, units, hold.price, hold.at, hold.period)
+
+
+@lru_cache(maxsize=1024)
+def _told(price: Price) -> Mapping[str, int]:
+    """A price as it is kept with a hold."""
+    parts = {field.name: getattr(price, field.name) for field in fields(price)}
+    return {name: units for name, units in parts.items() if units is not None}

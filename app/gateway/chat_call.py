@@ -1,0 +1,137 @@
+"""One text request at one target: sent, and its answer read as far as is needed to know that it is one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.core.catalog import Target
+from app.core.chat import ChatRequest
+from app.core.clock import Clock
+from app.core.exchange import Failure, VendorFailure
+from app.dialects import openai_chat
+from app.dialects.openai_chat import ChatAnswer
+from app.upstream.client import retry_after_s
+from app.upstream.pool import Loan, VendorPool
+from app.upstream.waiting import Arriving, ChatTransport, Post, Waits
+from app.wire.chat_events import ChatEvents
+from app.wire.sse import looks_like_sse
+
+ANSWER_BYTES_MAX: Final = 32 * 2**20
+"""The largest whole answer (fault-cases section 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatWaits:
+    """Seconds, where the vendor does not say: see fault-cases section 5."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    stream_first_byte_s: float = 60.0
+    idle_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Streaming:
+    """A stream of which the first piece for the client is here. `loan` is to be ended with the stream."""
+
+    arriving: Arriving
+    events: ChatEvents
+    first: bytes
+    loan: Loan
+
+
+class ChatCaller:
+    """Calls vendors for text."""
+
+    def __init__(self, transport: ChatTransport, pool: VendorPool, *, clock: Clock, waits: ChatWaits) -> None:
+        self._transport = transport
+        self._pool = pool
+        self._clock = clock
+        self._waits = waits
+
+    async def call(self, request: ChatRequest, target: Target, *, public_model: str) -> ChatAnswer | Streaming:
+        """The target's answer: whole, or for a stream request usually a stream that has begun well.
+
+        Raises: VendorFailure; its health is counted.
+        """
+        loan = await self._pool.borrow(target.vendor)
+        try:
+            answer = await self._call(request, target, public_model, loan)
+        except VendorFailure as failure:
+            loan.failed(failure)
+            raise
+        except BaseException:
+            loan.give_back()
+            raise
+        if isinstance(answer, ChatAnswer):
+            loan.succeeded()
+        return answer
+
+    async def _call(
+        self, request: ChatRequest, target: Target, public_model: str, loan: Loan
+    ) -> ChatAnswer | Streaming:
+        post = Post(
+            target.vendor.base_url.rstrip("/") + openai_chat.PATH, loan.key, openai_chat.encode(request, target)
+        )
+        arriving = await self._transport.post(post, self._waits_for(request, target))
+        streaming = None
+        try:
+            if arriving.headers.get("content-encoding", "identity") != "identity":
+                raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=arriving.status)
+            first = await _some(arriving)
+            if request.stream and arriving.status == 200 and _is_stream(arriving.headers, first):
+                streaming = await _begin(arriving, openai_chat.events(request, public_model), first, loan)
+                return streaming
+            return await self._whole(arriving, first)
+        finally:
+            if streaming is None:
+                arriving.close()
+
+    async def _whole(self, arriving: Arriving, first: bytes) -> ChatAnswer:
+        body = bytearray(first)
+        while more := await _some(arriving):
+            body += more
+            if len(body) > ANSWER_BYTES_MAX:
+                raise VendorFailure(Failure.UNREADABLE, "an answer without an end", status=arriving.status)
+        return openai_chat.decode(
+            bytes(body),
+            status=arriving.status,
+            content_type=arriving.headers.get("content-type", ""),
+            retry_after_s=retry_after_s(arriving.headers.get("retry-after"), self._clock),
+        )
+
+    def _waits_for(self, request: ChatRequest, target: Target) -> Waits:
+        waits = self._waits
+        return Waits(
+            connect_s=waits.connect_s,
+            first_byte_s=waits.stream_first_byte_s if request.stream else waits.first_byte_s,
+            idle_s=waits.idle_s,
+            total_s=target.vendor.timeout_s,
+        )
+
+
+async def _begin(arriving: Arriving, events: ChatEvents, chunk: bytes, loan: Loan) -> Streaming:
+    """Reads until there is something for the client: an error before that is still an error of the whole request."""
+    piece = events.feed(chunk)
+    while not (events.answered or events.done or events.failure) and (chunk := await _some(arriving)):
+        piece = events.feed(chunk)
+    if not (events.answered or events.failure):
+        piece = events.close()
+    if not events.answered:
+        said_nothing = VendorFailure(Failure.UNREADABLE, "a stream without an event", status=arriving.status)
+        raise events.failure or said_nothing
+    return Streaming(arriving, events, piece, loan)
+
+
+async def _some(arriving: Arriving) -> bytes:
+    """The next bytes, however long the vendor is quiet within its deadlines; empty at the end."""
+    while (chunk := await arriving.chunk()) is None:
+        pass
+    return chunk
+
+
+def _is_stream(headers: Mapping[str, str], first: bytes) -> bool:
+    """Told by the first bytes rather than by the declared type, which is often wrong (wire-facts section 5, row 20)."""
+    return looks_like_sse(first[:64]) or (
+        "text/event-stream" in headers.get("content-type", "") and first[:1] not in (b"{", b"<")
+    )

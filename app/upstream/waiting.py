@@ -1,0 +1,63 @@
+"""How long a vendor may take, what a reply is while it arrives: the contract between text chat and its transports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+QUIET_S: Final = 10.0
+"""After so long without a byte, whoever relays is told, to keep its own client awake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds: to connect, until the first byte of the answer, between two bytes, and for all of it."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One POST of JSON. `url` is where, as it stands; `credential` goes as a Bearer token."""
+
+    url: str
+    credential: str
+    body: bytes
+
+
+class Arriving(Protocol):
+    """A reply whose head is here. Header names are in lower case; of repeated ones the last counts."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def chunk(self) -> bytes | None:
+        """The next bytes of the body; empty at its end; None when there was nothing for `QUIET_S`.
+
+        Raises: VendorFailure (cut, timed_out, unreadable).
+        """
+        ...
+
+    def close(self, *, soon: bool = False) -> None:
+        """Gives up what has not arrived. To be called always; repeating it does nothing.
+
+        `soon`: only the end is missing; it is waited for in the background, so that the connection can be kept.
+        """
+        ...
+
+
+class ChatTransport(Protocol):
+    """Posts text requests. Two are in use: the process's own HTTP client, and httpx with whatever transport it has."""
+
+    async def post(self, post: Post, waits: Waits) -> Arriving:
+        """Sends, and returns when the head of the reply is there.
+
+        Raises: VendorFailure: unreachable (nothing was sent), or cut, timed_out, unreadable (it may have been).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        ...
