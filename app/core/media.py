@@ -5,7 +5,7 @@ Bytes themselves live in files; what travels through the waist is a Blob.
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -125,6 +125,14 @@ class Blobs:
         return None if data is None else Blob.of(data)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored picture as its store lists it. `at`: when it was stored, in unix seconds by the store's clock."""
+
+    name: str
+    at: float
+
+
 class MediaStore(Protocol):
     """Where stored pictures live: a directory, or a bucket. Names are media ids with their extension, never a client's
     words.
@@ -144,6 +152,10 @@ class MediaStore(Protocol):
 
     async def delete(self, name: str) -> None:
         """Erases; a missing name is no error."""
+        ...
+
+    def stored(self) -> AsyncIterator[Sequence[Stored]]:
+        """Everything that is stored, in parts, in no order. Raises: Overloaded (storage_unavailable)."""
         ...
 
     async def check(self) -> None:

@@ -7,16 +7,17 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from app.core.media import HEAD_BYTES, Blob
-from app.media.names import checked, not_found, unavailable
+from app.core.media import HEAD_BYTES, Blob, Stored
+from app.media.names import checked, is_ours, not_found, unavailable
 
 CHUNK_BYTES: Final = 256 * 1024
 """How much of a file one read brings: few thread hops for a picture, little memory for a crowd."""
 
+_SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 _CANNOT_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES})
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
@@ -65,6 +66,12 @@ class LocalMediaStore:
     async def delete(self, name: str) -> None:
         """Erases; a missing name is no error. Raises: Overloaded (storage_unavailable)."""
         await asyncio.to_thread(_erase, self._path(name))
+
+    async def stored(self) -> AsyncIterator[Sequence[Stored]]:
+        """Every picture, one shard after the other. Raises: Overloaded (storage_unavailable)."""
+        for shard in _SHARDS:
+            if found := await asyncio.to_thread(_list, self._directory / shard):
+                yield found
 
     async def check(self) -> None:
         """Raises: Overloaded (storage_unavailable) when the directory is gone or read-only, or room is short."""
@@ -167,6 +174,20 @@ def _describe(path: Path) -> Blob:
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256")
         return Blob(os.fstat(file.fileno()).st_size, digest.hexdigest(), head, path=path)
+
+
+def _list(shard: Path) -> list[Stored]:
+    try:
+        with os.scandir(shard) as entries:
+            return [
+                Stored(entry.name, entry.stat(follow_symlinks=False).st_mtime)
+                for entry in entries
+                if is_ours(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
+    except FileNotFoundError:  # no such shard yet, or a file was erased meanwhile: the next sweep sees the others
+        return []
+    except OSError as error:
+        raise unavailable() from error
 
 
 def _erase(path: Path) -> None:

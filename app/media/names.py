@@ -10,9 +10,14 @@ _NAME: Final = re.compile(r"[a-z0-9_]{1,80}\.(png|jpg|webp|gif)")
 
 def checked(name: str) -> str:
     """The name, when it is one of ours. Raises: NotFound (media_not_found) for every other (fault-cases E67)."""
-    if not _NAME.fullmatch(name):
+    if not is_ours(name):
         raise not_found()
     return name
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is one that we give."""
+    return _NAME.fullmatch(name) is not None
 
 
 def not_found() -> NotFound:

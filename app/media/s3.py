@@ -1,6 +1,6 @@
 """Stored pictures as objects in an S3-compatible bucket, for several replicas. Needs the extra `s3`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -10,14 +10,15 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, S3Store
 
-from app.core.media import Blob, sniff
-from app.media.names import checked, not_found, unavailable
+from app.core.media import Blob, Stored, sniff
+from app.media.names import checked, is_ours, not_found, unavailable
 
 if TYPE_CHECKING:
     from obstore import GetOptions  # these are there for type checkers only
     from obstore.store import S3Config
 
 CHUNK_BYTES: Final = 256 * 1024
+LIST_PAGE: Final = 1000
 _VARIABLES: Final[tuple[tuple[Literal["access_key_id", "secret_access_key", "session_token", "region"], str], ...]] = (
     ("access_key_id", "AWS_ACCESS_KEY_ID"),
     ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
@@ -103,6 +104,18 @@ class S3MediaStore:
         try:
             with suppress(FileNotFoundError):
                 await obstore.delete_async(self._store, checked(name))
+        except _FAILURES as error:
+            raise unavailable() from error
+
+    async def stored(self) -> AsyncIterator[Sequence[Stored]]:
+        """Every picture below the prefix, a thousand at a time. Raises: Overloaded (storage_unavailable)."""
+        try:
+            async for page in obstore.list(self._store, chunk_size=LIST_PAGE):
+                yield [
+                    Stored(found["path"], found["last_modified"].timestamp())
+                    for found in page
+                    if is_ours(found["path"])
+                ]
         except _FAILURES as error:
             raise unavailable() from error
 

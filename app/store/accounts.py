@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from app.core.errors import InvalidRequest
 from app.store.sql import Page, newest_first, page
@@ -57,6 +57,12 @@ def list_page(tx: Connection, *, after: str | None = None, limit: int = 20) -> P
     rows = newest_first(tx, select(accounts), accounts.c.created_at, after=after, limit=limit)
     found = [_account(row) for row in rows]
     return page(found, [account.id for account in found], limit=limit)
+
+
+def oldest(tx: Connection) -> float | None:
+    """When the first account was made, in unix seconds: as old as anything in this database. None without any."""
+    at: float | None = tx.execute(select(func.min(accounts.c.created_at))).scalar_one()
+    return at
 
 
 def patch(tx: Connection, account_id: str, changes: Mapping[str, Any]) -> Account | None:

@@ -66,6 +66,12 @@ def expired(tx: Connection, *, at: float, limit: int) -> tuple[Media, ...]:
     return tuple(_media(row) for row in tx.execute(query.order_by(media.c.expires_at).limit(limit)))
 
 
+def kept(tx: Connection, media_ids: Collection[str]) -> frozenset[str]:
+    """Those of the ids whose pictures are to be there: rows that are not erased."""
+    query = select(media.c.id).where(media.c.id.in_(media_ids), media.c.erased_at.is_(None))
+    return frozenset(tx.execute(query).scalars())
+
+
 def mark_erased(tx: Connection, media_ids: Collection[str], *, at: float) -> None:
     """The bytes are gone; the rows stay, to answer 410."""
     tx.execute(update(media).where(media.c.id.in_(media_ids), media.c.erased_at.is_(None)).values(erased_at=at))

@@ -199,3 +199,14 @@ def test_h97_a_write_that_fails_half_way_is_told_and_leaves_no_half_file(tmp_pat
     )
     assert ran.stdout.strip() == "storage_unavailable"
     assert visible(tmp_path) == []
+
+
+async def test_everything_stored_is_listed_and_nothing_else(store: LocalMediaStore, tmp_path: Path) -> None:
+    names = {f"med_{number}.png" for number in range(20)}
+    for name in names:
+        await store.put(name, Blob.of(b"x"))
+    (tmp_path / "media" / "temporary" / "med_half.png").write_bytes(b"x")
+    (tmp_path / "media" / "notes.txt").write_bytes(b"an operator's")
+    listed = [found async for page in store.stored() for found in page]
+    assert {found.name for found in listed} == names
+    assert all(abs(found.at - (tmp_path / "media").stat().st_mtime) < 60 for found in listed)

@@ -106,3 +106,18 @@ async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_s
 def test_a_media_url_of_another_kind_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError):
         S3MediaStore.at(url)
+
+
+async def test_everything_below_the_prefix_is_listed_and_nothing_else(bucket_endpoint: str) -> None:
+    store, other = (
+        S3MediaStore.at(f"s3://{BUCKET}/{prefix}", endpoint=bucket_endpoint, env=CREDENTIALS)
+        for prefix in ("listed", "listed-too")
+    )
+    await other.put(NAME, Blob.of(b"another installation's"))
+    names = {f"med_{number}.png" for number in range(3)}
+    for name in names:
+        await store.put(name, Blob.of(b"x"))
+    await store.check()
+    listed = [found async for page in store.stored() for found in page]
+    assert {found.name for found in listed} == names
+    assert all(found.at > 1_700_000_000 for found in listed)
