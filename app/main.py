@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from app.gateway.services import Services
 from app.web import account, chat, gemini, health, images, media, models
 from app.web.admin import routes as admin
+from app.web.console import routes as console
 from app.web.errors import HANDLERS
 from app.web.request_id import RequestIds
 
@@ -19,7 +20,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         exception_handlers=dict(HANDLERS),
     )
-    for room in (chat, images, gemini, media, models, account, health, admin):
+    for room in (chat, images, gemini, media, models, account, health, admin, console):
         app.include_router(room.router(services))
     app.add_middleware(RequestIds)
     return app

@@ -1,6 +1,6 @@
 """`/admin/tasks`: every task of every account, with attempts, timeline and charge."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter
 from fastapi import Query as InQuery
@@ -14,9 +14,14 @@ from app.gateway.services import Services
 from app.gateway.unknown import Outcome, resolve_unknown
 from app.store import tasks
 from app.store.database import Tx
+from app.store.media import Media
 from app.web.admin.forms import ACTOR, EntityId, IdQuery, Listing, NameQuery, admin_router, read_form, takes
 from app.web.admin.rendering import render_page
 from app.web.admin.task_view import TaskFile, render_task, render_task_file, task_file
+from app.web.origin import base_url_of
+
+LINK_S: Final = 3600
+"""How long an operator's link to a picture is good, in seconds; asking for the task again makes a new one."""
 
 
 class TaskListing(Listing):
@@ -58,9 +63,9 @@ def router(services: Services) -> APIRouter:
         return JSONResponse(render_page(page, render_task))
 
     @routes.get("/tasks/{task_id}")
-    async def show(task_id: EntityId) -> Response:
+    async def show(request: Request, task_id: EntityId) -> Response:
         """One task with all that is recorded about it."""
-        return JSONResponse(render_task_file(_found(await services.database.read(lambda tx: task_file(tx, task_id)))))
+        return answer(request, await services.database.read(lambda tx: task_file(tx, task_id)))
 
     @routes.post("/tasks/{task_id}/resolve", openapi_extra=takes(Resolution))
     async def resolve(request: Request, task_id: EntityId) -> Response:
@@ -71,12 +76,16 @@ def router(services: Services) -> APIRouter:
             resolve_unknown(tx, task_id, outcome=form.outcome, reason=form.reason, actor=ACTOR, at=at)
             return task_file(tx, task_id)
 
-        return JSONResponse(render_task_file(_found(await services.database.write(unit))))
+        return answer(request, await services.database.write(unit))
+
+    def answer(request: Request, file: TaskFile | None) -> Response:
+        if file is None:
+            raise NotFound("There is no task with this id.", code="task_not_found")
+        base_url = base_url_of(request, services)
+
+        def link(picture: Media) -> str:
+            return services.signer.url(base_url, picture.id, picture.extension, lifetime_s=LINK_S)
+
+        return JSONResponse(render_task_file(file, link))
 
     return routes
-
-
-def _found(file: TaskFile | None) -> TaskFile:
-    if file is None:
-        raise NotFound("There is no task with this id.", code="task_not_found")
-    return file

@@ -1,0 +1,2 @@
+export const modelsPage = () => null;
+export const modelPage = () => null;
