@@ -23,3 +23,12 @@ async def test_operators_change_the_same_on_postgresql(admin: httpx.AsyncClient)
     assert told(await admin.post(f"/admin/keys/{key['id']}/revoke"))["revoked_at"] is not None
     assert len(told(await admin.get("/admin/ledger/entries", params={"account": account_id}))["items"]) == 2
     assert told(await admin.get("/admin/ledger/verify"))["ok"]
+
+
+async def test_b33_what_postgresql_cannot_even_compare_never_reaches_it(admin: httpx.AsyncClient) -> None:
+    for place in ("/admin/accounts", "/admin/keys", "/admin/tasks", "/admin/audit", "/admin/webhooks"):
+        refused(await admin.get(place, params={"after": "acc_\0"}), 400, "invalid_value", "after")
+    for name in ("account", "key", "model", "vendor"):
+        refused(await admin.get("/admin/tasks", params={name: "a\0"}), 400, "invalid_value", name)
+    for place in ("/admin/accounts/%00", "/admin/keys/%00", "/admin/tasks/%00"):
+        refused(await admin.get(place), 404, "not_found")
