@@ -127,6 +127,12 @@ class Settings(BaseSettings):
         15, ge=1, le=300, description="Without a byte of a request's body, before it is cut off."
     )
     body_timeout_s: float = Field(300, ge=5, le=3600, description="For a request's whole body.")
+    write_idle_timeout_s: float = Field(
+        60, ge=1, le=600, description="Without a byte taken by a client that reads an answer, before it is cut off."
+    )
+    max_connections: int = Field(
+        4096, ge=16, le=1_000_000, description="Connections of clients at once; then the longest silent one is closed."
+    )
     keep_alive_s: int = Field(
         75,
         ge=1,

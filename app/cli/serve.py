@@ -11,7 +11,7 @@ import uvloop
 from app.cli.logs import set_up_logging
 from app.cli.running import refusing, tell_generated
 from app.cli.sandboxed import sandboxed_source
-from app.cli.serving import make_config
+from app.cli.serving import GatewayServer, allow_connections, close_within, connection_limits, make_config
 from app.core.clock import Clock
 from app.core.pricing import currency_of
 from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
@@ -45,7 +45,9 @@ def serve(
 
 
 async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None:
-    async with AsyncExitStack() as stack:
+    stack = AsyncExitStack()
+    left_s = 0.0
+    try:
         source = None
         if sandbox:
             url = await stack.enter_async_context(serve_sandbox(SandboxConfig(task_seconds=2)))
@@ -55,9 +57,19 @@ async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None
         )
         if sandbox:
             await _print_trial(services, settings)
-        config = make_config(create_app(services), keep_alive_s=settings.keep_alive_s, grace_s=settings.grace_s)
+        allow_connections(settings.max_connections)
+        config = make_config(
+            create_app(services),
+            limits=connection_limits(settings),
+            keep_alive_s=settings.keep_alive_s,
+            grace_s=settings.grace_s,
+        )
         config.host, config.port = settings.host, settings.port
-        await uvicorn.Server(config).serve()
+        server = GatewayServer(config)
+        await server.serve()
+        left_s = server.seconds_left(settings.grace_hard_s)
+    finally:
+        await close_within(stack, left_s)
 
 
 async def _print_trial(services: Services, settings: Settings) -> None:

@@ -13,9 +13,11 @@ GatewayError
 │   ├── Conflict               409
 │   ├── Gone                   410
 │   ├── RequestTooLarge        413
+│   ├── TargetTooLong          414
 │   ├── UnsupportedMediaType   415
 │   ├── IdempotencyKeyReused   422
-│   └── RateLimited            429
+│   ├── RateLimited            429
+│   └── HeadersTooLarge        431
 ├── ServerError                ours
 │   ├── InternalError          500
 │   └── Overloaded             503
@@ -169,6 +171,12 @@ class RequestTooLarge(ClientError):
     codes = frozenset({"request_too_large"})
 
 
+class TargetTooLong(ClientError):
+    status = 414
+    default_code = "request_too_large"
+    codes = frozenset({"request_too_large"})
+
+
 class UnsupportedMediaType(ClientError):
     status = 415
     default_code = "unsupported_media_type"
@@ -186,6 +194,12 @@ class RateLimited(ClientError):
     type: ClassVar[ErrorType] = "rate_limit_error"
     default_code = "rate_limit_exceeded"
     codes = frozenset({"rate_limit_exceeded", "concurrency_limit_exceeded"})
+
+
+class HeadersTooLarge(ClientError):
+    status = 431
+    default_code = "request_too_large"
+    codes = frozenset({"request_too_large"})
 
 
 class ServerError(GatewayError):
