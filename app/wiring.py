@@ -16,7 +16,7 @@ from app.core.ids import new_id
 from app.core.media import MediaStore
 from app.dialects import DIALECTS
 from app.gateway.accounts import Accounts
-from app.gateway.admission import Admission, AdmissionLimits
+from app.gateway.admission import AdmissionLimits
 from app.gateway.caller import Callers, KeyHasher
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
@@ -27,7 +27,6 @@ from app.gateway.inputs import InputDesk
 from app.gateway.outputs import OutputDesk
 from app.gateway.plan import Planner
 from app.gateway.services import Services, WebLimits
-from app.gateway.settlement import Settlement
 from app.media.door import Door
 from app.media.fetch import Fetcher
 from app.media.guard import AddressPolicy, SystemResolver
@@ -45,6 +44,10 @@ from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
 
 MB: Final = 2**20
+from app.worker.claim import ClaimLimits, Claims
+from app.worker.heartbeat import Heartbeat
+from app.worker.sweep import Sweep
+from app.worker.worker import Worker
 CLI_ACTOR: Final = "command line"
 """Who the audit says it was, where an operator works beside the gateway."""
 
@@ -118,11 +121,20 @@ async def open_services(
     clock: Clock,
     source: Source | None = None,
 ) -> AsyncIterator[Services]:
-    """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog."""
+    """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog.
+
+    `tasks`: whether it also does queued tasks, and those whose owner is gone.
+    """
+    tasks: bool = True,
     async with AsyncExitStack() as stack:
         ground = await _open_ground(stack, settings, secrets, env=env, clock=clock, source=source)
-        images = _make_images(ground)
-        stack.push_async_callback(images.drain)
+        owner, faults = new_id("prc"), Faults(env.get("ONESHAPE_FAULTS"))
+        machinery = _make_machinery(ground, owner, faults)
+        worker = _make_worker(ground, machinery, owner, faults, tasks=tasks)
+        stack.push_async_callback(worker.leave)
+        stack.push_async_callback(machinery.execution.drain)
+        stack.push_async_callback(worker.stop, grace_s=settings.grace_s)
+        worker.start()
         hasher = KeyHasher(secrets.secret_key)
         yield Services(
             clock=clock,
@@ -199,7 +211,55 @@ def _make_images(ground: Ground) -> Images:
         settlement=Settlement(database, clock=clock, media_ttl_s=settings.media_ttl_hours * 3600),
         media=ground.media,
         signer=ground.signer,
-        link_ttl_s=settings.media_link_ttl_s,
+        fetcher=ground.fetcher,
+        converter=ground.converter,
+        client=ground.client,
+        pool=ground.pool,
+        owner=owner,
+        faults=faults,
+    )
+    limits = AdmissionLimits(
+        task_deadline_s=settings.task_deadline_s,
+        lease_s=settings.task_lease_s,
+        key_concurrency=settings.key_concurrency,
+        key_queued=settings.key_queued_tasks,
+    )
+    return make_machinery(
+        tools, limits=limits, media_ttl_s=settings.media_ttl_hours * 3600, link_ttl_s=settings.media_link_ttl_s
+    )
+
+
+def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Faults, *, tasks: bool) -> Worker:
+    """`tasks` False: only the heartbeat, which sync requests need as well."""
+    settings, database, clock = ground.settings, ground.database, ground.clock
+    heartbeat = Heartbeat(
+        database, clock=clock, owner=owner, every_s=settings.task_heartbeat_s, lease_s=settings.task_lease_s
+    )
+    if not tasks:
+        return Worker(heartbeat, claims=None, sweep=None)
+    claims = Claims(
+        database=database,
+        clock=clock,
+        owner=owner,
+        bell=machinery.bell,
+        spool=ground.spool,
+        rebuilder=machinery.rebuilder,
+        execution=machinery.execution,
+        settlement=machinery.settlement,
+        polling=lambda: len(machinery.conversation.polling),
+        limits=ClaimLimits(
+            at_once=settings.worker_tasks, lease_s=settings.task_lease_s, key_concurrency=settings.key_concurrency
+        ),
+        faults=faults,
+    )
+    sweep = Sweep(
+        database=database,
+        clock=clock,
+        claims=claims,
+        settlement=machinery.settlement,
+        media=ground.media,
+        bell=machinery.bell,
+        every_s=settings.task_sweep_s,
     )
 
 
@@ -210,6 +270,7 @@ async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[
     own = await asyncio.to_thread(OwnDirectory.claim, directory / "unfinished")
     stack.callback(own.close)
     spool = Spool(own.path / "spool")
+    return Worker(heartbeat, claims=claims, sweep=sweep)
     await spool.prepare()
     if settings.media_in_bucket:
         return _bucket(settings, env), spool

@@ -3,124 +3,93 @@
 import asyncio
 from dataclasses import dataclass
 
-import structlog
-
 from app.core.errors import GatewayError, InternalError
-from app.core.image import ImageAnswer, ImageRequest, ServedImage
-from app.core.media import EXTENSIONS, MediaStore
-from app.gateway.admission import Admission
-from app.gateway.blame import answer_for
+from app.core.image import ImageAnswer, ImageRequest
+from app.gateway.admission import Admission, Repeated, Wanted
 from app.gateway.caller import Caller
-from app.gateway.dispatch import Dispatcher
-from app.gateway.outputs import media_name
-from app.gateway.settlement import Settlement
-from app.gateway.work import Drawn, Surface, Work
-from app.media.signing import MediaSigner
+from app.gateway.execution import Execution
+from app.gateway.idempotency import Claim
+from app.gateway.task_views import TaskViews
+from app.gateway.watch import TaskWatch
+from app.gateway.work import Surface
 from app.media.spool import SpoolFolder
-from app.store.tasks import Finish, LeaseLost
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An admitted request that is being drawn. It finishes whether its client waits or not."""
+    """A task that somebody waits for. It finishes whether they wait or not.
 
-    work: Work
-    finishing: "asyncio.Task[tuple[Drawn, Finish]]"
+    `doing` is there when this request began it here; a repeat waits for what another request began.
+    """
+
+    task_id: str
+    account_id: str
+    model: str
+    created_at: float
+    doing: "asyncio.Task[None] | None" = None
 
 
 class Images:
     """Takes orders for pictures and serves them."""
 
-    def __init__(
-        self,
-        *,
-        admission: Admission,
-        dispatcher: Dispatcher,
-        settlement: Settlement,
-        media: MediaStore,
-        signer: MediaSigner,
-        link_ttl_s: int,
-    ) -> None:
+    def __init__(self, *, admission: Admission, execution: Execution, watch: TaskWatch, views: TaskViews) -> None:
         self._admission = admission
-        self._dispatcher = dispatcher
-        self._settlement = settlement
-        self._media = media
-        self._signer = signer
-        self._link_ttl_s = link_ttl_s
-        self._orders: set[asyncio.Task[tuple[Drawn, Finish]]] = set()
+        self._execution = execution
+        self._watch = watch
+        self._views = views
 
     async def order(
-        self, caller: Caller, request: ImageRequest, folder: SpoolFolder, *, surface: Surface, strict: bool = False
+        self,
+        caller: Caller,
+        request: ImageRequest,
+        folder: SpoolFolder,
+        *,
+        surface: Surface,
+        strict: bool = False,
+        base_url: str = "",
+        claim: Claim | None = None,
     ) -> Order:
-        """Admits the request and sets it going. `folder` holds the request's bytes; the order releases it when it is
-        done.
+        """Admits the request and sets it going, or joins the task that it repeats. `folder` holds the request's bytes;
+        the order releases it when it is done.
 
         Raises: GatewayError, when it is not admitted: nothing was held, no vendor called, the folder is still the
         caller's.
         """
-        work = await self._admission.admit(caller, request, folder, surface=surface, strict=strict)
-        finishing = asyncio.create_task(self._finish(work, folder), name=work.task_id)
-        self._orders.add(finishing)
-        finishing.add_done_callback(self._ended)
-        return Order(work, finishing)
+        wanted = Wanted(request, surface, strict=strict, base_url=base_url, claim=claim)
+        admitted = await self._admission.admit(caller, wanted, folder)
+        if isinstance(admitted, Repeated):
+            await folder.release()
+            return await self._joined(caller.account.id, admitted.task_id)
+        assert admitted.work is not None
+        task = admitted.task
+        doing = self._execution.begin(admitted.work, folder)
+        return Order(task.id, task.account_id, task.model, task.created_at, doing)
+
+    async def done_within(self, order: Order, seconds: float) -> bool:
+        """Waits so long at most; whether the order's task has ended."""
+        return (
+            await self._watch.ended(order.task_id, account_id=order.account_id, seconds=seconds)
+        ).task.status.terminal
 
     async def answer(self, order: Order, *, base_url: str, with_bytes: bool) -> ImageAnswer:
         """Waits for an order's pictures. Cancelling the wait cancels nothing else. `with_bytes`: they will be inlined.
 
         Raises: GatewayError, as the task's error says.
         """
-        drawn, outcome = await asyncio.shield(order.finishing)
-        served = []
-        for image in drawn.images:
-            url = self._signer.url(base_url, image.media_id, EXTENSIONS[image.mime], lifetime_s=self._link_ttl_s)
-            blob = await self._media.blob(media_name(image.media_id, image.mime)) if with_bytes else None
-            served.append(ServedImage(image, url, blob))
-        work = order.work
-        return ImageAnswer(
-            task_id=work.task_id,
-            model=work.request.model,
-            created_at=work.created_at,
-            images=tuple(served),
-            images_requested=work.request.n,
-            units=outcome.units,
-            response_format=work.request.response_format or "url",
-            text=drawn.text,
-            usage=drawn.usage,
-            warnings=(*work.request.warnings, *drawn.warnings),
-        )
+        if order.doing is not None:
+            await self._begun_here(order.doing, order.task_id)
+        rows = await self._watch.ended(order.task_id, account_id=order.account_id)
+        return await self._views.answer(rows, base_url=base_url, with_bytes=with_bytes)
 
-    async def drain(self) -> None:
-        """Waits for every order that was admitted; the server calls it on its way out, within its grace."""
-        while self._orders:
-            await asyncio.wait(self._orders)
-
-    async def _finish(self, work: Work, folder: SpoolFolder) -> tuple[Drawn, Finish]:
-        """The owner of an admitted work: whatever happens, it ends in a settlement."""
+    async def _begun_here(self, doing: "asyncio.Task[None]", task_id: str) -> None:
         try:
-            drawn = await self._dispatcher.draw(work, folder)
-            if not drawn.images:
-                raise answer_for(drawn.failures, task_id=work.task_id, hidden=_hidden(work))
-            return drawn, await self._settlement.succeed(work, drawn)
-        except LeaseLost as lost:
-            raise InternalError("The task was ended by somebody else.", task_id=work.task_id) from lost
+            await asyncio.shield(doing)
         except GatewayError as error:
-            await self._settlement.fail(work, error)
-            raise
-        except Exception as bug:
-            log.error("task.broken", task_id=work.task_id, exc_info=bug)
-            opaque = InternalError("Something went wrong on our side.", task_id=work.task_id)
-            await self._settlement.fail(work, opaque)
-            raise opaque from bug
-        finally:
-            await folder.release()
+            # Not even the failure could be written. Whether a vendor was paid is for the task's next owner to find out.
+            raise InternalError(
+                "The outcome could not be recorded yet; the task tells it later.", should_retry=False, task_id=task_id
+            ) from error
 
-    def _ended(self, finishing: "asyncio.Task[tuple[Drawn, Finish]]") -> None:
-        self._orders.discard(finishing)
-        if not finishing.cancelled() and (error := finishing.exception()) is not None:
-            log.info("task.failed", task_id=finishing.get_name(), code=getattr(error, "code", "internal_error"))
-
-
-def _hidden(work: Work) -> tuple[str, ...]:
-    return tuple({word for stop in work.stops for word in (stop.vendor.name, stop.target.model, stop.vendor.base_url)})
+    async def _joined(self, account_id: str, task_id: str) -> Order:
+        task = (await self._watch.look(task_id, account_id=account_id)).task
+        return Order(task.id, task.account_id, task.model, task.created_at)

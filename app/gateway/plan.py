@@ -65,7 +65,7 @@ class Planner:
         Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask, or, when
         `strict`, when each would ignore something.
         """
-        stops = [self._stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
+        stops = [self.stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
         if not stops:
             raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
         stops = [stop for stop in stops if stop.draws(request.aspect_ratio)]
@@ -84,7 +84,8 @@ class Planner:
             stops = _without_warnings(stops, request)
         return tuple(stops[:ATTEMPTS_MAX])
 
-    def _stop(self, target: Target) -> Stop:
+    def stop(self, target: Target) -> Stop:
+        """The target with its dialect."""
         dialect = self._dialects[target.vendor.dialect]
         return Stop(target, dialect, dialect.takes(target))
 

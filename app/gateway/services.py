@@ -11,6 +11,7 @@ from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.images import Images
 from app.media.signing import MediaSigner
+from app.gateway.tasks import Tasks
 from app.media.spool import Spool
 from app.store.database import Database
 

@@ -2,6 +2,7 @@
 transaction.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 from app.core.attempt import AttemptState
@@ -11,24 +12,42 @@ from app.core.image import DeliveredImage
 from app.core.media import EXTENSIONS
 from app.core.pricing import images_charge
 from app.core.task import TaskStatus
+from app.gateway.bell import Bell
+from app.gateway.faults import NO_FAULTS, Faults
+from app.gateway.task_views import error_record
 from app.gateway.work import Drawn, Work
 from app.store import attempts, ledger, media, tasks
 from app.store.attempts import Result
 from app.store.database import Database, Tx
 from app.store.media import Media
-from app.store.tasks import Finish
+from app.store.tasks import Finish, Task
+
+Announce = Callable[[Tx, str, float], None]
+"""Writes what outsiders are to be told of a task that has just ended, in the transaction that ends it (T10)."""
 
 
 class Settlement:
-    """Settles works. `media_ttl_s`: how long their pictures are kept."""
+    """Settles tasks. `media_ttl_s`: how long their pictures are kept."""
 
-    def __init__(self, database: Database, *, clock: Clock, media_ttl_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        media_ttl_s: float,
+        bell: Bell,
+        announce: Announce,
+        faults: Faults = NO_FAULTS,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._media_ttl_s = media_ttl_s
+        self._bell = bell
+        self._announce = announce
+        self._faults = faults
 
-    async def succeed(self, work: Work, drawn: Drawn) -> Finish:
-        """Charges for the stored pictures and frees the rest of the hold. Returns what the task now says.
+    async def succeed(self, work: Work, drawn: Drawn) -> None:
+        """Charges for the stored pictures and frees the rest of the hold.
 
         Raises: LeaseLost when the task is no longer this owner's; nothing is written then.
         """
@@ -42,27 +61,57 @@ class Settlement:
             text=drawn.text,
             expires_at=now + self._media_ttl_s,
         )
-        await self._database.write(lambda tx: self._succeed(tx, work, drawn, outcome, now))
-        return outcome
-
-    async def fail(self, work: Work, error: GatewayError) -> None:
-        """Releases the hold: nothing was delivered, so nothing is charged. Raises: LeaseLost."""
-        outcome = Finish(TaskStatus.FAILED, error=error.body(), warnings=[asdict(w) for w in work.request.warnings])
-        now = self._clock.now()
 
         def unit(tx: Tx) -> None:
             tasks.finish(tx, work.task_id, lease_token=work.lease_token, outcome=outcome, at=now)
-            ledger.release(tx, charge_id=work.task_id, reason=error.code, at=now)
+            pictures = [self._media(work, position, image, now) for position, image in enumerate(drawn.images)]
+            media.insert_all(tx, pictures)
+            for done in drawn.done:
+                result = Result(
+                    AttemptState.ACCEPTED, images_delivered=done.images_delivered, cost_units=done.cost_units
+                )
+                attempts.resolve(tx, done.attempt_id, result, at=now)
+            ledger.capture(tx, charge_id=work.task_id, units=outcome.units, at=now)
+            self._announce(tx, work.task_id, now)
 
+        await self._settle(work.task_id, unit)
+
+    async def fail(self, task_id: str, error: GatewayError, *, lease_token: str | None) -> None:
+        """Releases the hold: nothing was delivered, so nothing is charged. `lease_token` None: it was still queued.
+
+        Raises: LeaseLost.
+        """
+        now = self._clock.now()
+        await self._settle(task_id, lambda tx: self.fail_within(tx, task_id, error, lease_token=lease_token, at=now))
+
+    def fail_within(self, tx: Tx, task_id: str, error: GatewayError, *, lease_token: str | None, at: float) -> None:
+        """As `fail`, inside a transaction that also found out that it has failed."""
+        task = tasks.get(tx, task_id)
+        outcome = Finish(TaskStatus.FAILED, error=error_record(error), warnings=_asked_warnings(task))
+        self._end(tx, task_id, outcome, lease_token=lease_token, reason=error.code, at=at)
+
+    def cancel_within(self, tx: Tx, task_id: str, *, lease_token: str | None, at: float) -> None:
+        """Ends a task of which nothing was sent, because its client said so. Raises: LeaseLost."""
+        outcome = Finish(TaskStatus.CANCELLED, warnings=_asked_warnings(tasks.get(tx, task_id)))
+        self._end(tx, task_id, outcome, lease_token=lease_token, reason="cancelled", at=at)
+
+    async def cancel(self, work: Work) -> None:
+        """As `cancel_within`, for the owner of a task in progress. Raises: LeaseLost."""
+        now = self._clock.now()
+        await self._settle(
+            work.task_id, lambda tx: self.cancel_within(tx, work.task_id, lease_token=work.lease_token, at=now)
+        )
+
+    def _end(self, tx: Tx, task_id: str, outcome: Finish, *, lease_token: str | None, reason: str, at: float) -> None:
+        tasks.finish(tx, task_id, lease_token=lease_token, outcome=outcome, at=at)
+        ledger.release(tx, charge_id=task_id, reason=reason, at=at)
+        self._announce(tx, task_id, at)
+
+    async def _settle(self, task_id: str, unit: Callable[[Tx], None]) -> None:
+        self._faults.at("settlement.before")
         await self._database.write(unit)
-
-    def _succeed(self, tx: Tx, work: Work, drawn: Drawn, outcome: Finish, now: float) -> None:
-        tasks.finish(tx, work.task_id, lease_token=work.lease_token, outcome=outcome, at=now)
-        media.insert_all(tx, [self._media(work, position, image, now) for position, image in enumerate(drawn.images)])
-        for done in drawn.done:
-            result = Result(AttemptState.ACCEPTED, images_delivered=done.images_delivered, cost_units=done.cost_units)
-            attempts.resolve(tx, done.attempt_id, result, at=now)
-        ledger.capture(tx, charge_id=work.task_id, units=outcome.units, at=now)
+        self._faults.at("settlement.after")
+        self._bell.ring(task_id)
 
     def _media(self, work: Work, position: int, image: DeliveredImage, now: float) -> Media:
         return Media(
@@ -81,3 +130,7 @@ class Settlement:
             created_at=now,
             expires_at=now + self._media_ttl_s,
         )
+
+
+def _asked_warnings(task: Task | None) -> list[dict[str, str]]:
+    return [] if task is None else list(task.request.get("warnings", ()))

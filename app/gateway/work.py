@@ -7,13 +7,29 @@ from app.core.exchange import VendorFailure
 from app.core.image import NO_TOKENS, DeliveredImage, ImageRequest, ImageUsage, Warning
 from app.core.pricing import Price, Units
 from app.gateway.plan import Stop
+from app.store.attempts import Attempt
 
 Surface = Literal["openai_chat", "openai_images", "image_tasks", "gemini"]
 
 
+class Cancelled(Exception):
+    """The client has cancelled the task, and nothing more is sent for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An attempt that an earlier owner of the task made. `stop` is where; None: it is no longer in the catalog."""
+
+    attempt: Attempt
+    stop: Stop | None
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A task that this process owns until `deadline_at` (unix seconds), under a lease."""
+    """A task that this process owns until `deadline_at` (unix seconds), under a lease.
+
+    `past` is empty for a task that nobody has worked on before.
+    """
 
     task_id: str
     lease_token: str
@@ -23,6 +39,7 @@ class Work:
     price: Price
     created_at: float
     deadline_at: float
+    past: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

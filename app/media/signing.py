@@ -20,9 +20,12 @@ class MediaSigner:
         self._key = hmac.digest(secret, _PURPOSE, hashlib.sha256)
         self._clock = clock
 
-    def url(self, base: str, media_id: str, extension: str, *, lifetime_s: int) -> str:
-        """The link `{base}/v1/media/{media_id}.{extension}?exp=…&sig=…`, good for `lifetime_s` seconds from now."""
-        expiry = str(int(self._clock.now()) + lifetime_s)
+    def url(self, base: str, media_id: str, extension: str, *, lifetime_s: int, issued_at: float | None = None) -> str:
+        """The link `{base}/v1/media/{media_id}.{extension}?exp=…&sig=…`, good for `lifetime_s` seconds from now.
+
+        `issued_at` (unix seconds): from then instead, so that the same link can be written again.
+        """
+        expiry = str(int(self._clock.now() if issued_at is None else issued_at) + lifetime_s)
         path = _path(media_id, extension)
         return f"{base.rstrip('/')}{path}?exp={expiry}&sig={self._signature(path, expiry)}"
 

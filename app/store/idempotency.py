@@ -74,6 +74,11 @@ def drop(tx: Connection, *, account_id: str, key: str) -> None:
     )
 
 
+def forget(tx: Connection, *, account_id: str, key: str) -> None:
+    """Removes a record, whatever its state: what comes now is a new request, not a repeat."""
+    tx.execute(delete(idempotency).where(idempotency.c.account_id == account_id, idempotency.c.key == key))
+
+
 def expire(tx: Connection, *, at: float, limit: int) -> int:
     """Removes up to `limit` records whose time is over; how many."""
     old = (

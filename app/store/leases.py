@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select, update
 from sqlalchemy.sql.dml import Update
 
 from app.store.sql import now
@@ -29,14 +29,18 @@ def lock_key(tx: Connection, key_id: str) -> None:
     tx.execute(select(keys.c.id).where(keys.c.id == key_id).with_for_update(key_share=True))
 
 
-def claim(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[Task, ...]:
+def claim(
+    tx: Connection, lease: Lease, *, at: float, limit: int = 1, default_concurrency: int | None = None
+) -> tuple[Task, ...]:
     """Puts up to `limit` queued tasks in progress under this lease, oldest first, within their keys' concurrency (T12).
+
+    `default_concurrency` is that of keys that do not say; None: they have none.
 
     Two workers never get the same task: locked rows are skipped on PostgreSQL, SQLite has one writer.
     """
     waiting = (
         select(tasks.c.id, tasks.c.key_id)
-        .where(QUEUED, tasks.c.deadline_at > now(tx, at), _key_has_room())
+        .where(QUEUED, tasks.c.deadline_at > now(tx, at), _key_has_room(default_concurrency))
         .order_by(tasks.c.created_at, tasks.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=tasks)
@@ -44,7 +48,7 @@ def claim(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[T
     candidates = [(row.id, row.key_id) for row in tx.execute(waiting)]
     if not candidates:
         return ()
-    chosen = _within_concurrency(tx, candidates)
+    chosen = _within_concurrency(tx, candidates, default_concurrency)
     started = func.coalesce(tasks.c.started_at, at)
     return _take(tx, update(tasks).where(tasks.c.id.in_(chosen), QUEUED).values(started_at=started), lease, at)
 
@@ -81,13 +85,18 @@ def renew_all(tx: Connection, *, owner: str, seconds: float, at: float) -> froze
     return frozenset(tx.execute(cancelled).scalars())
 
 
+def abandon_all(tx: Connection, *, owner: str) -> None:
+    """Ends the leases of a process that leaves, so that others take its tasks over at once."""
+    tx.execute(update(tasks).where(tasks.c.owner == owner, IN_PROGRESS).values(lease_until=0.0))
+
+
 def hand_back(tx: Connection, task_id: str, *, lease_token: str) -> None:
     """Puts a task back in the queue; only for one of which nothing was sent to a vendor. Raises: LeaseLost."""
     queued = leased(task_id, lease_token).values(status="queued", owner=None, lease_token=None, lease_until=None)
     must_hit(tx, queued, task_id)
 
 
-def _key_has_room() -> Any:
+def _key_has_room(default: int | None) -> Any:
     """Whether the key of a queued task runs fewer tasks than it may."""
     running = tasks.alias("running")
     count = (
@@ -95,16 +104,20 @@ def _key_has_room() -> Any:
         .where(running.c.key_id == tasks.c.key_id, running.c.status == literal_column("'in_progress'"))
         .scalar_subquery()
     )
-    full = select(keys.c.id).where(keys.c.id == tasks.c.key_id, keys.c.concurrency <= count)
+    full = select(keys.c.id).where(keys.c.id == tasks.c.key_id, _concurrency(default) <= count)
     return ~full.exists()
 
 
-def _within_concurrency(tx: Connection, candidates: Collection[tuple[str, str]]) -> list[str]:
+def _concurrency(default: int | None) -> ColumnElement[int | None]:
+    return keys.c.concurrency if default is None else func.coalesce(keys.c.concurrency, default)
+
+
+def _within_concurrency(tx: Connection, candidates: Collection[tuple[str, str]], default: int | None) -> list[str]:
     """Those that their keys' limits let run. Counted after the keys are locked: before, another may be claiming too."""
     key_ids = sorted({key_id for _, key_id in candidates})
     limited = (
-        select(keys.c.id, keys.c.concurrency)
-        .where(keys.c.id.in_(key_ids), keys.c.concurrency.is_not(None))
+        select(keys.c.id, _concurrency(default).label("concurrency"))
+        .where(keys.c.id.in_(key_ids), _concurrency(default).is_not(None))
         .order_by(keys.c.id)
         .with_for_update(key_share=True)
     )

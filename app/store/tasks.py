@@ -159,6 +159,20 @@ def request_cancel(tx: Connection, task_id: str, *, account_id: str | None = Non
     return get(tx, task_id, account_id=account_id)
 
 
+def demand_lease(tx: Connection, task_id: str, lease_token: str) -> bool:
+    """Makes sure, until the transaction ends, that the task is still leased so; true when it is to be cancelled.
+
+    Raises: LeaseLost.
+    """
+    query = select(tasks.c.cancel_requested).where(
+        tasks.c.id == task_id, tasks.c.lease_token == lease_token, IN_PROGRESS
+    )
+    row = tx.execute(query.with_for_update(read=True)).one_or_none()
+    if row is None:
+        raise LeaseLost(task_id)
+    return bool(row.cancel_requested)
+
+
 def overdue(tx: Connection, *, at: float, limit: int) -> tuple[Task, ...]:
     """Queued tasks whose deadline has passed, locked, for the sweeper to fail and release."""
     query = (

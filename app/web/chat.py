@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from app.core.errors import InvalidRequest
 from app.core.ids import new_id
@@ -73,8 +74,8 @@ def _stream(
 
     role = openai_chat.role_chunk(
         completion_id=completion_id,
-        model=order.work.request.model,
-        created_at=order.work.created_at,
+        model=order.model,
+        created_at=order.created_at,
         include_usage=include_usage,
     )
     return event_stream(
@@ -83,7 +84,7 @@ def _stream(
         on_error=lambda error: [Frame(openai_chat.render_error(error))],
         first=[Frame(role)],
         last=DONE,
-        headers={"oneshape-task-id": order.work.task_id},
+        headers={"oneshape-task-id": order.task_id},
     )
 
 

@@ -62,7 +62,7 @@ def _events(services: Services, order: Order, base_url: str) -> Response:
     def on_error(error: GatewayError) -> list[Frame]:
         return [Frame(gemini.render_error(error))]
 
-    headers = {"oneshape-task-id": order.work.task_id}
+    headers = {"oneshape-task-id": order.task_id}
     return event_stream(frames, clock=services.clock, on_error=on_error, comments=False, headers=headers)
 
 

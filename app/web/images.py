@@ -65,7 +65,7 @@ def _stream(services: Services, order: Order, base_url: str, *, edit: bool) -> R
         frames,
         clock=services.clock,
         on_error=_error_frames,
-        headers={"oneshape-task-id": order.work.task_id},
+        headers={"oneshape-task-id": order.task_id},
     )
 
 

@@ -1,0 +1,149 @@
+"""One exchange with one vendor: the paid call, then polls until the pictures are there. Deadlines and patience live
+here, meaning does not.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from app.core.clock import Clock
+from app.core.exchange import Call, Failure, VendorFailure
+from app.core.image import ImageRequest, ImageResult, Pending
+from app.gateway.attempt_records import AttemptRecords
+from app.gateway.plan import Stop
+from app.gateway.work import Work
+from app.media.spool import SpoolFolder
+from app.store.attempts import Attempt
+from app.upstream.client import VendorClient
+from app.upstream.pool import VendorPool
+
+log = structlog.get_logger(__name__)
+
+UNREADABLE_POLLS_MAX: Final = 5
+"""Polls in a row that answer well and say nothing readable, before the work is given up."""
+RESUMED_POLL_AFTER_S: Final = 0.5
+_TOO_SLOW: Final = "not done within the vendor's time or the task's"
+
+_WORTH_ASKING_AGAIN: Final = frozenset(
+    {
+        Failure.RATE_LIMITED,
+        Failure.UNAUTHORIZED,
+        Failure.UNAVAILABLE,
+        Failure.UNREACHABLE,
+        Failure.CUT,
+        Failure.TIMED_OUT,
+    }
+)
+"""Asking about accepted work costs nothing, so these end nothing while there is time."""
+
+
+class Conversation:
+    """Speaks with vendors for the dispatcher. `polling` are the ids of tasks that only wait for a vendor now."""
+
+    def __init__(self, *, clock: Clock, client: VendorClient, pool: VendorPool, records: AttemptRecords) -> None:
+        self._clock = clock
+        self._client = client
+        self._pool = pool
+        self._records = records
+        self.polling: set[str] = set()
+
+    async def ask(
+        self, work: Work, attempt: Attempt, stop: Stop, request: ImageRequest, folder: SpoolFolder
+    ) -> ImageResult:
+        """Sends the request and waits for its pictures, within the vendor's time and the task's.
+
+        Raises: VendorFailure; Cancelled and LeaseLost, before anything was sent.
+        """
+        sent = False
+
+        async def before_send(call: Call) -> None:
+            nonlocal sent
+            if call.billable and not sent:
+                await self._records.sent(work, attempt)
+                sent = True
+
+        try:
+            async with asyncio.timeout(self._left_s(work)) as limit:
+                async with self._pool.credential(stop.vendor) as credential:
+                    limit.reschedule(asyncio.get_running_loop().time() + self._patience_s(stop, work))
+                    outcome = await self._client.drive(
+                        stop.dialect.start(request, stop.target),
+                        stop.vendor,
+                        credential=credential,
+                        open_sink=folder.open_sink,
+                        before_send=before_send,
+                    )
+                if isinstance(outcome, ImageResult):
+                    return outcome
+                await self._records.accepted(work, attempt, outcome.handle)
+                return await self._poll(work, stop, outcome, folder, credential=credential)
+        except TimeoutError as error:
+            raise VendorFailure(Failure.TIMED_OUT if sent else Failure.UNAVAILABLE, _TOO_SLOW) from error
+
+    async def resume(self, work: Work, attempt: Attempt, stop: Stop, folder: SpoolFolder) -> ImageResult:
+        """Polls what an earlier owner sent and the vendor accepted; it is never sent again. Raises: VendorFailure."""
+        assert attempt.handle is not None
+        try:
+            async with asyncio.timeout(self._patience_s(stop, work)):
+                return await self._poll(
+                    work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=None
+                )
+        except TimeoutError as error:
+            raise VendorFailure(Failure.TIMED_OUT, _TOO_SLOW) from error
+
+    async def _poll(
+        self, work: Work, stop: Stop, pending: Pending, folder: SpoolFolder, *, credential: str | None
+    ) -> ImageResult:
+        unreadable = 0
+        while True:
+            await self._pause(work, pending.poll_after_s)
+            try:
+                outcome = await self._poll_once(stop, pending.handle, folder, credential)
+            except VendorFailure as failure:
+                unreadable = unreadable + 1 if failure.failure is Failure.UNREADABLE else 0
+                if not _worth_asking_again(failure, unreadable):
+                    raise VendorFailure(_final(failure.failure), failure.detail, status=failure.status) from failure
+                log.info("poll.failed", task_id=work.task_id, failure=failure.failure.value)
+                continue
+            if isinstance(outcome, ImageResult):
+                return outcome
+            unreadable = 0
+            if outcome.progress > pending.progress:
+                await self._records.progress(work, outcome.progress)
+            pending = replace(outcome, progress=max(outcome.progress, pending.progress))
+
+    async def _poll_once(
+        self, stop: Stop, handle: str, folder: SpoolFolder, credential: str | None
+    ) -> ImageResult | Pending:
+        """One poll, with the credential that created the work; where that is not known, each is tried in turn."""
+        if credential is None:
+            async with self._pool.credential(stop.vendor) as credential:
+                return await self._poll_once(stop, handle, folder, credential)
+        poll = stop.dialect.poll(handle, stop.target)
+        return await self._client.drive(poll, stop.vendor, credential=credential, open_sink=folder.open_sink)
+
+    async def _pause(self, work: Work, seconds: float) -> None:
+        self.polling.add(work.task_id)
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            self.polling.discard(work.task_id)
+
+    def _left_s(self, work: Work) -> float:
+        return work.deadline_at - self._clock.now()
+
+    def _patience_s(self, stop: Stop, work: Work) -> float:
+        return min(stop.vendor.timeout_s, self._left_s(work))
+
+
+def _worth_asking_again(failure: VendorFailure, unreadable: int) -> bool:
+    if failure.failure is Failure.UNREADABLE:
+        return unreadable < UNREADABLE_POLLS_MAX
+    return failure.failure in _WORTH_ASKING_AGAIN or (failure.status or 0) >= 500
+
+
+def _final(failure: Failure) -> Failure:
+    """Work that was accepted can no longer be refused: whatever the poll says, no other target may be tried."""
+    return Failure.FAILED if failure.not_accepted else failure

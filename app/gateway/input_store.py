@@ -1,0 +1,85 @@
+"""Reference pictures of tasks that are done later: stored durably before the task exists, read again by who does it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from app.core.errors import NotFound
+from app.core.ids import new_id
+from app.core.image import ImageRequest
+from app.core.media import EXTENSIONS, Blob, MediaStore
+from app.gateway.outputs import media_name
+from app.gateway.request_record import stored_names
+from app.media.pictures import CLIENT_LIMITS, measure
+from app.store.media import Media
+from app.store.tasks import Task
+
+KEPT_AFTER_S: Final = 3600.0
+"""How long inputs stay after the task's deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInputs:
+    """Stored pictures: their rows, and their names in the media store by sha256."""
+
+    rows: tuple[Media, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+class InputStore:
+    """Keeps input pictures in the media store, under ids that no link is ever signed for."""
+
+    def __init__(self, media: MediaStore) -> None:
+        self._media = media
+
+    async def check(self) -> None:
+        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now."""
+        await self._media.check()
+
+    async def keep(self, request: ImageRequest, task: Task, *, until: float) -> StoredInputs:
+        """Stores every picture of the request that came as bytes, once each. Raises: Overloaded."""
+        rows: list[Media] = []
+        names: dict[str, str] = {}
+        for blob in _blobs(request):
+            if blob.sha256 not in names:
+                row = _row(blob, task, position=len(rows), expires_at=until + KEPT_AFTER_S)
+                names[blob.sha256] = media_name(row.id, row.mime)
+                await self._media.put(names[blob.sha256], blob)
+                rows.append(row)
+        return StoredInputs(tuple(rows), names)
+
+    async def discard(self, stored: StoredInputs) -> None:
+        """Erases what belongs to no task after all."""
+        for name in stored.names.values():
+            await self._media.delete(name)
+
+    async def fetch(self, record: Mapping[str, Any]) -> dict[str, Blob] | None:
+        """A recorded request's pictures by name; None when one is gone."""
+        try:
+            return {name: await self._media.blob(name) for name in stored_names(record)}
+        except NotFound:
+            return None
+
+
+def _blobs(request: ImageRequest) -> Iterable[Blob]:
+    pictures = [*request.inputs, *([request.mask] if request.mask else [])]
+    return (picture.blob for picture in pictures if picture.blob is not None)
+
+
+def _row(blob: Blob, task: Task, *, position: int, expires_at: float) -> Media:
+    picture = measure(blob, limits=CLIENT_LIMITS)
+    return Media(
+        id=new_id("med"),
+        task_id=task.id,
+        account_id=task.account_id,
+        role="input",
+        position=position,
+        mime=picture.mime,
+        extension=EXTENSIONS[picture.mime],
+        width=picture.width,
+        height=picture.height,
+        size_bytes=blob.size_bytes,
+        sha256=blob.sha256,
+        created_at=task.created_at,
+        expires_at=expires_at,
+    )

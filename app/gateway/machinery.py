@@ -1,0 +1,123 @@
+"""The parts that admit, do and settle image tasks, put together. Chooses no implementation: wiring hands them in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.catalog import Catalog
+from app.core.clock import Clock
+from app.core.media import MediaStore
+from app.gateway.admission import Admission, AdmissionLimits
+from app.gateway.attempt_records import AttemptRecords
+from app.gateway.bell import Bell
+from app.gateway.conversation import Conversation
+from app.gateway.dispatch import Dispatcher
+from app.gateway.execution import Execution
+from app.gateway.faults import Faults
+from app.gateway.images import Images
+from app.gateway.input_store import InputStore
+from app.gateway.inputs import InputDesk
+from app.gateway.outputs import OutputDesk
+from app.gateway.plan import Planner
+from app.gateway.rebuild import Rebuilder
+from app.gateway.settlement import Settlement
+from app.gateway.task_views import TaskViews
+from app.gateway.tasks import Tasks
+from app.gateway.watch import TaskWatch
+from app.media.fetch import Fetcher
+from app.media.pictures import Converter
+from app.media.signing import MediaSigner
+from app.store.database import Database
+from app.upstream.client import VendorClient
+from app.upstream.pool import VendorPool
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the parts work with. `owner`: the id of this process, in whose name it leases tasks."""
+
+    database: Database
+    clock: Clock
+    catalog: Callable[[], Catalog]
+    planner: Planner
+    media: MediaStore
+    signer: MediaSigner
+    fetcher: Fetcher
+    converter: Converter
+    client: VendorClient
+    pool: VendorPool
+    owner: str
+    faults: Faults
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """The parts that web and worker use."""
+
+    images: Images
+    tasks: Tasks
+    execution: Execution
+    settlement: Settlement
+    rebuilder: Rebuilder
+    conversation: Conversation
+    bell: Bell
+
+
+def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float, link_ttl_s: int) -> Machinery:
+    """All parts, of one bell and one settlement."""
+    database, clock, faults = tools.database, tools.clock, tools.faults
+    bell = Bell(clock)
+    views = TaskViews(media=tools.media, signer=tools.signer, link_ttl_s=link_ttl_s)
+    watch = TaskWatch(database, clock=clock, bell=bell)
+    settlement = Settlement(
+        database,
+        clock=clock,
+        media_ttl_s=media_ttl_s,
+        bell=bell,
+        announce=lambda tx, task_id, at: None,
+        faults=faults,
+    )
+    inputs, store = InputDesk(fetcher=tools.fetcher), InputStore(tools.media)
+    admission = Admission(
+        database=database,
+        clock=clock,
+        catalog=tools.catalog,
+        planner=tools.planner,
+        inputs=inputs,
+        store=store,
+        owner=tools.owner,
+        limits=limits,
+        faults=faults,
+    )
+    conversation, dispatcher = _make_dispatcher(tools)
+    execution = Execution(dispatcher=dispatcher, settlement=settlement)
+    return Machinery(
+        images=Images(admission=admission, execution=execution, watch=watch, views=views),
+        tasks=Tasks(
+            database=database,
+            clock=clock,
+            admission=admission,
+            settlement=settlement,
+            watch=watch,
+            views=views,
+            bell=bell,
+        ),
+        execution=execution,
+        settlement=settlement,
+        rebuilder=Rebuilder(
+            database=database,
+            clock=clock,
+            catalog=tools.catalog,
+            planner=tools.planner,
+            inputs=inputs,
+            store=store,
+        ),
+        conversation=conversation,
+        bell=bell,
+    )
+
+
+def _make_dispatcher(tools: Tools) -> tuple[Conversation, Dispatcher]:
+    records = AttemptRecords(tools.database, clock=tools.clock, faults=tools.faults)
+    conversation = Conversation(clock=tools.clock, client=tools.client, pool=tools.pool, records=records)
+    outputs = OutputDesk(fetcher=tools.fetcher, converter=tools.converter, media=tools.media)
+    return conversation, Dispatcher(records=records, conversation=conversation, outputs=outputs, faults=tools.faults)

@@ -1,0 +1,149 @@
+"""Takes queued tasks, and those whose owner is gone, and does them as any other work of this process is done."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.gateway.bell import Bell
+from app.gateway.execution import Execution
+from app.gateway.faults import NO_FAULTS, Faults
+from app.gateway.rebuild import Rebuilder
+from app.gateway.settlement import Settlement
+from app.media.spool import Spool, SpoolFolder
+from app.store import leases
+from app.store.database import Database, Tx
+from app.store.leases import Lease
+from app.store.tasks import LeaseLost, Task
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+LOOK_S: Final = 0.5
+"""How often the queue is looked at for what other processes put there; our own ring the bell."""
+BATCH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """`at_once`: tasks drawn at once; `polled`: tasks that only wait for their vendor, beside those.
+
+    `key_concurrency`: tasks of a key at once, where the key does not say.
+    """
+
+    at_once: int = 32
+    polled: int = 5000
+    lease_s: float = 60.0
+    key_concurrency: int = 20
+
+
+class Claims:
+    """Keeps this process busy with tasks, within its limits."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        owner: str,
+        bell: Bell,
+        spool: Spool,
+        rebuilder: Rebuilder,
+        execution: Execution,
+        settlement: Settlement,
+        polling: Callable[[], int],
+        limits: ClaimLimits,
+        faults: Faults = NO_FAULTS,
+    ) -> None:
+        """`polling`: how many of the tasks at work only wait for a vendor now."""
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._bell = bell
+        self._spool = spool
+        self._rebuilder = rebuilder
+        self._execution = execution
+        self._settlement = settlement
+        self._polling = polling
+        self._limits = limits
+        self._faults = faults
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Claims queued tasks until cancelled."""
+        with self._bell.listening(Bell.QUEUE) as rung:
+            while True:
+                while await self._quietly(self.claim_queued) == BATCH:
+                    pass
+                await self._bell.heard(rung, LOOK_S)
+
+    async def claim_queued(self) -> int:
+        """Takes what there is room for, at most a batch; how many."""
+        return await self._take(
+            lambda tx, lease, at, limit: leases.claim(
+                tx, lease, at=at, limit=limit, default_concurrency=self._limits.key_concurrency
+            )
+        )
+
+    async def claim_expired(self) -> int:
+        """Takes tasks over whose owner has been silent for longer than its lease; how many."""
+        return await self._take(lambda tx, lease, at, limit: leases.claim_expired(tx, lease, at=at, limit=limit))
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Lets tasks that a vendor is drawing finish for so long; those that only wait for one go to others at once."""
+        until = self._clock.monotonic() + grace_s
+        while len(self._running) > self._polling() and self._clock.monotonic() < until:
+            await self._clock.sleep(0.1)
+        for doing in self._running:
+            doing.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _take(self, query: Callable[[Tx, Lease, float, int], tuple[Task, ...]]) -> int:
+        room = min(BATCH, self._room())
+        if room <= 0:
+            return 0
+        lease = Lease(self._owner, secrets.token_hex(16), self._limits.lease_s)
+        at = self._clock.now()
+        taken = await self._database.write(lambda tx: query(tx, lease, at, room))
+        self._faults.at("worker.claimed")
+        for task in taken:
+            doing = asyncio.create_task(self._do(task), name=task.id)
+            self._running.add(doing)
+            doing.add_done_callback(self._running.discard)
+        return len(taken)
+
+    def _room(self) -> int:
+        polled = self._polling()
+        return min(self._limits.at_once - (len(self._running) - polled), self._limits.polled - polled)
+
+    async def _do(self, task: Task) -> None:
+        folder = self._spool.folder()
+        try:
+            await self._quietly(lambda: self._work_on(task, folder))
+        finally:
+            await folder.release()
+
+    async def _work_on(self, task: Task, folder: SpoolFolder) -> None:
+        try:
+            work = await self._rebuilder.work_of(task, folder)
+        except GatewayError as error:
+            await self._settlement.fail(task.id, error, lease_token=task.lease_token)
+            return
+        await self._execution.complete(work, folder)
+
+    async def _quietly(self, step: Callable[[], Awaitable[T]]) -> T | None:
+        """One step of work that must not end the worker: what fails is told, and tried again by whoever is next."""
+        try:
+            return await step()
+        except (GatewayError, LeaseLost) as error:
+            log.warning("worker.step_failed", error=str(error))
+            return None
+        except Exception as bug:
+            log.error("worker.broken", exc_info=bug)
+            return None
