@@ -21,6 +21,9 @@ from app.gateway.caller import Callers, KeyHasher
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.catalog.live import FileSource, LiveCatalog, Source
+from app.gateway.chat import Chats
+from app.gateway.chat_books import ChatBooks
+from app.gateway.chat_call import ChatCaller, ChatWaits
 from app.gateway.dispatch import Dispatcher
 from app.gateway.images import Images
 from app.gateway.inputs import InputDesk
@@ -40,6 +43,7 @@ from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.store import migrate
 from app.store.database import Database
 from app.upstream.client import CallLimits, VendorClient
+from app.upstream.http import HttpTransport
 from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
 
@@ -144,6 +148,7 @@ async def open_services(
             callers=Callers(ground.database, hasher, clock=clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
             images=images,
+            chats=_make_chats(stack, ground),
             media=ground.media,
             signer=ground.signer,
             spool=ground.spool,
@@ -185,6 +190,25 @@ async def _open_ground(
         converter=converter,
         client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
         pool=VendorPool(clock),
+    )
+
+
+def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
+    settings, transport, books = ground.settings, HttpTransport(), ChatBooks(ground.database)
+    stack.push_async_callback(transport.aclose)
+    stack.push_async_callback(books.close)
+    waits = ChatWaits(
+        connect_s=settings.connect_timeout_s,
+        first_byte_s=settings.chat_first_byte_s,
+        stream_first_byte_s=settings.stream_first_byte_s,
+        idle_s=settings.vendor_idle_s,
+    )
+    return Chats(
+        books=books,
+        caller=ChatCaller(transport, ground.pool, clock=ground.clock, waits=waits),
+        pool=ground.pool,
+        clock=ground.clock,
+        rng=random.SystemRandom(),
     )
 
 

@@ -20,7 +20,8 @@ RETRY_AFTER_S = 10.0
 
 
 def answer_for(failures: Sequence[VendorFailure], *, task_id: str | None, hidden: Sequence[str]) -> GatewayError:
-    """The error for a task, or a text request (`task_id` None), whose attempts all failed. `hidden`: vendor names and the like that no message may carry.
+    """The error for a task, or a text request (`task_id` None), whose attempts all failed. `hidden`: vendor names and
+    the like that no message may carry.
 
     One failure that may have been paid, or a refused content, ends the attempts, so it is the last and decides. Where
     every target refused, the last refusal decides, except that a rate limit is only the answer when nothing else was

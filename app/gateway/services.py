@@ -9,6 +9,7 @@ from app.core.media import MediaStore
 from app.gateway.accounts import Accounts
 from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
+from app.gateway.chat import Chats
 from app.gateway.images import Images
 from app.media.signing import MediaSigner
 from app.gateway.tasks import Tasks
@@ -38,6 +39,7 @@ class Services:
     callers: Callers
     accounts: Accounts
     images: Images
+    chats: Chats
     media: MediaStore
     signer: MediaSigner
     spool: Spool

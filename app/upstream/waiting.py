@@ -30,8 +30,15 @@ class Post:
 class Arriving(Protocol):
     """A reply whose head is here. Header names are in lower case; of repeated ones the last counts."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int:
+        """The HTTP status, 200 or above."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields."""
+        ...
 
     async def chunk(self) -> bytes | None:
         """The next bytes of the body; empty at its end; None when there was nothing for `QUIET_S`.

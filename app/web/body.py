@@ -53,14 +53,14 @@ async def read_json(
             document += lifter.feed(chunk)
         document += lifter.close()
     except (BlobTooLarge, DocumentTooLarge) as error:
-        raise _too_large(blob_bytes_max) from error
+        raise too_large(blob_bytes_max) from error
     except TooManyBlobs as error:
         raise InvalidRequest(f"At most {BLOBS_MAX - 1} reference images are allowed.", param="image") from error
     except LiftError as error:
         raise InvalidRequest("A base64 image in the body cannot be decoded.", code="invalid_image") from error
     finally:
         lifter.abort()
-    return _object(loads(bytes(document))), lifter.blobs
+    return json_object(loads(bytes(document))), lifter.blobs
 
 
 async def read_form(request: Request, folder: SpoolFolder, body_bytes_max: int, file_bytes_max: int) -> Form:
@@ -86,7 +86,7 @@ async def read_small_json(request: Request, body_bytes_max: int) -> dict[str, Js
     if not body:
         return {}
     demand_json(request)
-    return _object(loads(body))
+    return json_object(loads(body))
 
 
 async def read_small(request: Request, body_bytes_max: int) -> bytes:
@@ -120,20 +120,22 @@ async def _received(request: Request, body_bytes_max: int) -> AsyncIterator[byte
     """The body's chunks as they arrive, up to a cap that is checked before the first one too."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > body_bytes_max:
-        raise _too_large(body_bytes_max)
+        raise too_large(body_bytes_max)
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
         if received > body_bytes_max:
-            raise _too_large(body_bytes_max)
+            raise too_large(body_bytes_max)
         yield chunk
 
 
-def _object(value: Json) -> dict[str, Json]:
+def json_object(value: Json) -> dict[str, Json]:
+    """The value, which must be an object. Raises: InvalidRequest (invalid_json)."""
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     return value
 
 
-def _too_large(allowed: int) -> RequestTooLarge:
+def too_large(allowed: int) -> RequestTooLarge:
+    """The error for a body above the cap, in bytes."""
     return RequestTooLarge(f"The request is too large; at most {allowed} bytes are allowed here.")

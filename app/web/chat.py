@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: image models answer with pictures."""
+"""`POST /v1/chat/completions`: image models answer with pictures; for text models see `chat_endpoint`."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.routing import Route
 
 from app.core.errors import InvalidRequest
@@ -19,6 +20,7 @@ from app.surfaces.openai_chat import ChatImageStyle
 from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
 from app.web.body import read_json, until_ordered
+from app.web.chat_endpoint import ChatEndpoint
 from app.web.origin import base_url_of
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
@@ -30,9 +32,8 @@ def router(services: Services) -> APIRouter:
     """The routes of the chat surface."""
     routes = APIRouter(tags=["chat"])
 
-    @routes.post("/v1/chat/completions")
-    async def complete(request: Request) -> Response:
-        """Answers a conversation; with an image model, with pictures of its last user message."""
+    async def draw(request: Request) -> Response:
+        """Answers a conversation with an image model: with pictures of its last user message."""
         caller = await caller_of(request, services)
         base_url, style, strict = base_url_of(request, services), _style(request, caller), is_strict(request)
         async with until_ordered(services) as folder:
@@ -52,6 +53,7 @@ def router(services: Services) -> APIRouter:
         document = openai_chat.render(finished, completion_id=completion_id, style=style)
         return document_response(document, headers=answer_headers(finished))
 
+    routes.routes.append(Route("/v1/chat/completions", ChatEndpoint(services, draw), methods=["POST"]))
     return routes
 
 
