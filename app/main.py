@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from app.gateway.services import Services
-from app.web import account, chat, gemini, health, images, media, models
+from app.web import account, chat, gemini, health, images, media, models, tasks
 from app.web.admin import routes as admin
 from app.web.console import routes as console
 from app.web.errors import HANDLERS
@@ -20,7 +20,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         exception_handlers=dict(HANDLERS),
     )
-    for room in (chat, images, gemini, media, models, account, health, admin, console):
+    for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
         app.include_router(room.router(services))
     app.add_middleware(RequestIds)
     return app

@@ -24,10 +24,8 @@ from app.gateway.catalog.live import FileSource, LiveCatalog, Source
 from app.gateway.chat import Chats
 from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
-from app.gateway.dispatch import Dispatcher
-from app.gateway.images import Images
-from app.gateway.inputs import InputDesk
-from app.gateway.outputs import OutputDesk
+from app.gateway.faults import Faults
+from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.plan import Planner
 from app.gateway.services import Services, WebLimits
 from app.media.door import Door
@@ -46,12 +44,12 @@ from app.upstream.client import CallLimits, VendorClient
 from app.upstream.http import HttpTransport
 from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
-
-MB: Final = 2**20
 from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
 from app.worker.sweep import Sweep
 from app.worker.worker import Worker
+
+MB: Final = 2**20
 CLI_ACTOR: Final = "command line"
 """Who the audit says it was, where an operator works beside the gateway."""
 
@@ -124,12 +122,12 @@ async def open_services(
     env: Mapping[str, str],
     clock: Clock,
     source: Source | None = None,
+    tasks: bool = True,
 ) -> AsyncIterator[Services]:
     """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog.
 
     `tasks`: whether it also does queued tasks, and those whose owner is gone.
     """
-    tasks: bool = True,
     async with AsyncExitStack() as stack:
         ground = await _open_ground(stack, settings, secrets, env=env, clock=clock, source=source)
         owner, faults = new_id("prc"), Faults(env.get("ONESHAPE_FAULTS"))
@@ -147,8 +145,9 @@ async def open_services(
             catalog_desk=ground.catalog_desk,
             callers=Callers(ground.database, hasher, clock=clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
-            images=images,
+            images=machinery.images,
             chats=_make_chats(stack, ground),
+            tasks=machinery.tasks,
             media=ground.media,
             signer=ground.signer,
             spool=ground.spool,
@@ -212,27 +211,13 @@ def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
     )
 
 
-def _make_images(ground: Ground) -> Images:
-    settings, clock, database = ground.settings, ground.clock, ground.database
-    return Images(
-        admission=Admission(
-            database=database,
-            clock=clock,
-            catalog=lambda: ground.catalog.current,
-            planner=Planner(DIALECTS, resting=ground.pool.resting, rng=random.SystemRandom()),
-            inputs=InputDesk(fetcher=ground.fetcher),
-            media=ground.media,
-            owner=new_id("prc"),
-            limits=AdmissionLimits(task_deadline_s=settings.task_deadline_s, lease_s=settings.task_lease_s),
-        ),
-        dispatcher=Dispatcher(
-            database=database,
-            clock=clock,
-            client=ground.client,
-            pool=ground.pool,
-            outputs=OutputDesk(fetcher=ground.fetcher, converter=ground.converter, media=ground.media),
-        ),
-        settlement=Settlement(database, clock=clock, media_ttl_s=settings.media_ttl_hours * 3600),
+def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
+    settings = ground.settings
+    tools = Tools(
+        database=ground.database,
+        clock=ground.clock,
+        catalog=lambda: ground.catalog.current,
+        planner=Planner(DIALECTS, resting=ground.pool.resting, rng=random.SystemRandom()),
         media=ground.media,
         signer=ground.signer,
         fetcher=ground.fetcher,
@@ -285,6 +270,7 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         bell=machinery.bell,
         every_s=settings.task_sweep_s,
     )
+    return Worker(heartbeat, claims=claims, sweep=sweep)
 
 
 async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
@@ -294,7 +280,6 @@ async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[
     own = await asyncio.to_thread(OwnDirectory.claim, directory / "unfinished")
     stack.callback(own.close)
     spool = Spool(own.path / "spool")
-    return Worker(heartbeat, claims=claims, sweep=sweep)
     await spool.prepare()
     if settings.media_in_bucket:
         return _bucket(settings, env), spool

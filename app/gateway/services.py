@@ -11,8 +11,8 @@ from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.chat import Chats
 from app.gateway.images import Images
-from app.media.signing import MediaSigner
 from app.gateway.tasks import Tasks
+from app.media.signing import MediaSigner
 from app.media.spool import Spool
 from app.store.database import Database
 
@@ -40,6 +40,7 @@ class Services:
     accounts: Accounts
     images: Images
     chats: Chats
+    tasks: Tasks
     media: MediaStore
     signer: MediaSigner
     spool: Spool

@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.routing import Route
 
 from app.core.errors import InvalidRequest
 from app.core.ids import new_id
