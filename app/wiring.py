@@ -255,7 +255,7 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         rebuilder=machinery.rebuilder,
         execution=machinery.execution,
         settlement=machinery.settlement,
-        polling=lambda: len(machinery.conversation.polling),
+        only_waits=machinery.conversation.only_waits,
         limits=ClaimLimits(
             at_once=settings.worker_tasks, lease_s=settings.task_lease_s, key_concurrency=settings.key_concurrency
         ),

@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, catalog, demo, keys, ledger, migrate, serve
+from app.cli import accounts, catalog, demo, keys, ledger, migrate, serve, worker
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -16,5 +16,6 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(catalog.app, name="catalog")
 app.command()(migrate.migrate)
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(serve.sandbox)
 app.command()(demo.demo)

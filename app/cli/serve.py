@@ -31,6 +31,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on. Default: the setting.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on. Default: the setting.")] = None,
     sandbox: Annotated[bool, typer.Option(help="Serve with simulated vendors, and print a key to try it.")] = False,
+    worker: Annotated[bool, typer.Option(help="Do queued tasks too, or leave them to `oneshape worker`.")] = True,
 ) -> None:
     """Serves the API."""
     said: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -41,10 +42,10 @@ def serve(
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
         set_up_logging(level=settings.log_level, form=settings.log_format)
-        uvloop.run(_serve(settings, secrets, sandbox=sandbox))
+        uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker))
 
 
-async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None:
+async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool, worker: bool) -> None:
     stack = AsyncExitStack()
     left_s = 0.0
     try:
@@ -53,7 +54,7 @@ async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool) -> None
             url = await stack.enter_async_context(serve_sandbox(SandboxConfig(task_seconds=2)))
             source = sandboxed_source(url)
         services = await stack.enter_async_context(
-            open_services(settings, secrets, env=environment(), clock=Clock(), source=source)
+            open_services(settings, secrets, env=environment(), clock=Clock(), source=source, tasks=worker)
         )
         if sandbox:
             await _print_trial(services, settings)

@@ -86,8 +86,9 @@ class ImageTasks:
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:
         """Asks for the task once. Raises: VendorFailure, when the vendor says that the task itself has failed.
 
-        Whatever else goes wrong with a poll (404 just after creation, 401, 429, 5xx, HTML) proves nothing about work
-        that was accepted, so it is asked again, for as long as the caller's deadline lets it (fault-cases F83).
+        Whatever else goes wrong with a poll (404 just after creation, 401, 429, 5xx) proves nothing about work that was
+        accepted, so it is asked again, for as long as the caller's deadline lets it (fault-cases F83). An answer with a
+        good status that is no task is unreadable; how often that is borne is the caller's to say.
         """
         path = f"{_option(target, 'tasks_path')}/{quote(handle, safe='')}"
         reply = yield Call(path, method="GET", billable=False)
@@ -95,7 +96,7 @@ class ImageTasks:
         if task is not None and _status(task).terminal:
             return _finished(task, reply)
         failure = classify(reply)
-        if failure is not None and failure.failure is Failure.MODERATED:
+        if failure is not None and failure.failure in (Failure.MODERATED, Failure.UNREADABLE):
             raise failure
         return _pending(handle, task, reply, target)
 

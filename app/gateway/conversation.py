@@ -3,6 +3,9 @@ here, meaning does not.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -40,14 +43,19 @@ _WORTH_ASKING_AGAIN: Final = frozenset(
 
 
 class Conversation:
-    """Speaks with vendors for the dispatcher. `polling` are the ids of tasks that only wait for a vendor now."""
+    """Speaks with vendors for the dispatcher."""
 
     def __init__(self, *, clock: Clock, client: VendorClient, pool: VendorPool, records: AttemptRecords) -> None:
         self._clock = clock
         self._client = client
         self._pool = pool
         self._records = records
-        self.polling: set[str] = set()
+        self._exchanges: Counter[str] = Counter()
+        self._pauses: Counter[str] = Counter()
+
+    def only_waits(self, task_id: str) -> bool:
+        """Whether all that happens for a task here is waiting between polls: stopping it now loses nothing."""
+        return 0 < self._exchanges[task_id] == self._pauses[task_id]
 
     async def ask(
         self, work: Work, attempt: Attempt, stop: Stop, request: ImageRequest, folder: SpoolFolder
@@ -65,31 +73,44 @@ class Conversation:
                 sent = True
 
         try:
-            async with asyncio.timeout(self._left_s(work)) as limit:
-                async with self._pool.credential(stop.vendor) as credential:
-                    limit.reschedule(asyncio.get_running_loop().time() + self._patience_s(stop, work))
-                    outcome = await self._client.drive(
-                        stop.dialect.start(request, stop.target),
-                        stop.vendor,
-                        credential=credential,
-                        open_sink=folder.open_sink,
-                        before_send=before_send,
-                    )
-                if isinstance(outcome, ImageResult):
-                    return outcome
-                await self._records.accepted(work, attempt, outcome.handle)
-                return await self._poll(work, stop, outcome, folder, credential=credential)
+            with _counted(self._exchanges, work.task_id):
+                return await self._ask(work, attempt, stop, request, folder, before_send)
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT if sent else Failure.UNAVAILABLE, _TOO_SLOW) from error
+
+    async def _ask(
+        self,
+        work: Work,
+        attempt: Attempt,
+        stop: Stop,
+        request: ImageRequest,
+        folder: SpoolFolder,
+        before_send: Callable[[Call], Awaitable[None]],
+    ) -> ImageResult:
+        async with asyncio.timeout(self._left_s(work)) as limit:
+            async with self._pool.credential(stop.vendor) as credential:
+                limit.reschedule(asyncio.get_running_loop().time() + self._patience_s(stop, work))
+                outcome = await self._client.drive(
+                    stop.dialect.start(request, stop.target),
+                    stop.vendor,
+                    credential=credential,
+                    open_sink=folder.open_sink,
+                    before_send=before_send,
+                )
+            if isinstance(outcome, ImageResult):
+                return outcome
+            await self._records.accepted(work, attempt, outcome.handle)
+            return await self._poll(work, stop, outcome, folder, credential=credential)
 
     async def resume(self, work: Work, attempt: Attempt, stop: Stop, folder: SpoolFolder) -> ImageResult:
         """Polls what an earlier owner sent and the vendor accepted; it is never sent again. Raises: VendorFailure."""
         assert attempt.handle is not None
         try:
-            async with asyncio.timeout(self._patience_s(stop, work)):
-                return await self._poll(
-                    work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=None
-                )
+            with _counted(self._exchanges, work.task_id):
+                async with asyncio.timeout(self._patience_s(stop, work)):
+                    return await self._poll(
+                        work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=None
+                    )
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT, _TOO_SLOW) from error
 
@@ -125,17 +146,25 @@ class Conversation:
         return await self._client.drive(poll, stop.vendor, credential=credential, open_sink=folder.open_sink)
 
     async def _pause(self, work: Work, seconds: float) -> None:
-        self.polling.add(work.task_id)
-        try:
+        with _counted(self._pauses, work.task_id):
             await self._clock.sleep(seconds)
-        finally:
-            self.polling.discard(work.task_id)
 
     def _left_s(self, work: Work) -> float:
         return work.deadline_at - self._clock.now()
 
     def _patience_s(self, stop: Stop, work: Work) -> float:
         return min(stop.vendor.timeout_s, self._left_s(work))
+
+
+@contextmanager
+def _counted(counter: Counter[str], task_id: str) -> Iterator[None]:
+    counter[task_id] += 1
+    try:
+        yield
+    finally:
+        counter[task_id] -= 1
+        if not counter[task_id]:
+            del counter[task_id]
 
 
 def _worth_asking_again(failure: VendorFailure, unreadable: int) -> bool:

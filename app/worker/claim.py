@@ -28,6 +28,7 @@ T = TypeVar("T")
 LOOK_S: Final = 0.5
 """How often the queue is looked at for what other processes put there; our own ring the bell."""
 BATCH: Final = 16
+STOPPING_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,11 @@ class Claims:
         rebuilder: Rebuilder,
         execution: Execution,
         settlement: Settlement,
-        polling: Callable[[], int],
+        only_waits: Callable[[str], bool],
         limits: ClaimLimits,
         faults: Faults = NO_FAULTS,
     ) -> None:
-        """`polling`: how many of the tasks at work only wait for a vendor now."""
+        """`only_waits`: whether a task at work only waits for its vendor now."""
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -70,7 +71,7 @@ class Claims:
         self._rebuilder = rebuilder
         self._execution = execution
         self._settlement = settlement
-        self._polling = polling
+        self._only_waits = only_waits
         self._limits = limits
         self._faults = faults
         self._running: set[asyncio.Task[None]] = set()
@@ -98,8 +99,11 @@ class Claims:
     async def stop(self, *, grace_s: float) -> None:
         """Lets tasks that a vendor is drawing finish for so long; those that only wait for one go to others at once."""
         until = self._clock.monotonic() + grace_s
-        while len(self._running) > self._polling() and self._clock.monotonic() < until:
-            await self._clock.sleep(0.1)
+        while self._running and self._clock.monotonic() < until:
+            for doing in self._running:
+                if self._only_waits(doing.get_name()):
+                    doing.cancel()
+            await self._clock.sleep(STOPPING_S)
         for doing in self._running:
             doing.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -119,7 +123,7 @@ class Claims:
         return len(taken)
 
     def _room(self) -> int:
-        polled = self._polling()
+        polled = sum(self._only_waits(doing.get_name()) for doing in self._running)
         return min(self._limits.at_once - (len(self._running) - polled), self._limits.polled - polled)
 
     async def _do(self, task: Task) -> None:
