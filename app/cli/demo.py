@@ -21,7 +21,7 @@ from rich.table import Table
 from app.cli.sandboxed import sandboxed_source
 from app.cli.serving import serving
 from app.core.clock import Clock
-from app.core.media import EXTENSIONS
+from app.core.media import decode_base64
 from app.core.pricing import currency_of
 from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
 from app.gateway.services import Services
@@ -33,9 +33,9 @@ from app.store import ledger, ledger_verify
 from app.wiring import open_services
 
 GRANT_UNITS: Final = 10_000_000
-WIDTH: Final = 118
+WIDTH: Final = 120
 """Columns, at least: a table that is cut says nothing."""
-NUMBERS: Final = frozenset({"ms", "pixels", "units", "entry"})
+NUMBERS: Final = frozenset({"ms", "pixels", "units", "entries"})
 PROMPT: Final = "a red fox reading a map at night, lantern light"
 TARGETS: Final = (
     ("uniall chat", "chat_images", "nano-banana-pro-1k@uniall-chat"),
@@ -85,10 +85,39 @@ async def _by_stream(client: httpx.AsyncClient, model: str) -> tuple[str, dict[s
     return url, next(chunk["oneshape"] for chunk in chunks if "oneshape" in chunk)
 
 
+async def _by_edit(client: httpx.AsyncClient, model: str) -> tuple[str, dict[str, Any]]:
+    form = {"model": model, "prompt": PROMPT, "aspect_ratio": "16:9"}
+    answer = _checked(await client.post("/v1/images/edits", data=form, files={"image": ("mug.png", _reference())}))
+    return answer["data"][0]["url"], answer["oneshape"]
+
+
+async def _by_task(client: httpx.AsyncClient, model: str) -> tuple[str, dict[str, Any]]:
+    body = {"model": model, "prompt": PROMPT, "aspect_ratio": "16:9"}
+    created = await client.post("/v1/images/tasks", json=body)
+    if created.status_code != 202:
+        raise DemoFailed(f"{created.status_code} {created.text}")
+    task = _checked(await client.get(created.headers["location"], params={"wait": 30}))["data"]
+    return task["result_url"], task["oneshape"]
+
+
+async def _by_gemini(client: httpx.AsyncClient, model: str) -> tuple[str, dict[str, Any]]:
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
+        "generationConfig": {"imageConfig": {"aspectRatio": "16:9"}},
+    }
+    answer = _checked(await client.post(f"/v1beta/models/{model}:generateContent", json=body))
+    parts = answer["candidates"][0]["content"]["parts"]
+    picture = next(part["inlineData"] for part in parts if "inlineData" in part)
+    return f"data:{picture['mimeType']};base64,{picture['data']}", answer["oneshape"]
+
+
 SURFACES: Final[tuple[tuple[str, Ask], ...]] = (
     ("images", _by_images),
+    ("image edits", _by_edit),
     ("chat", _by_chat),
-    ("chat streamed", _by_stream),
+    ("chat stream", _by_stream),
+    ("image tasks", _by_task),
+    ("gemini", _by_gemini),
 )
 
 
@@ -156,13 +185,14 @@ async def _show_requests(console: Console, client: httpx.AsyncClient, clock: Clo
                     url, oneshape = await ask(client, model)
                     took_ms = round((clock.monotonic() - started) * 1000)
                     saved = await _save(client, url, stem)
-                except (DemoFailed, httpx.HTTPError) as error:
+                except (DemoFailed, httpx.HTTPError, OSError) as error:
                     failures += 1
                     table.add_row(surface, vendor, dialect, "", "", "", "", f"[red]{error}[/red]")
                     continue
                 units = f"{oneshape['units']:,}"
-                table.add_row(surface, vendor, dialect, str(took_ms), saved.size, saved.kind, units, str(saved.path))
+                table.add_row(surface, vendor, dialect, str(took_ms), saved.size, saved.kind, units, saved.path.name)
     console.print(table)
+    console.print(f"the pictures are in {pictures}/", highlight=False)
     return failures
 
 
@@ -175,32 +205,43 @@ def _table(*headings: str) -> Table:
 
 async def _save(client: httpx.AsyncClient, url: str, stem: Path) -> Saved:
     """Downloads a picture as any client would, and opens it, so that what is shown is what is in the bytes."""
-    response = await client.get(url)
-    if response.status_code != 200:
-        raise DemoFailed(f"the picture answered {response.status_code}")
-    with Image.open(io.BytesIO(response.content)) as picture:
+    data = decode_base64(url) if url.startswith("data:") else (await client.get(url)).content
+    with Image.open(io.BytesIO(data or b"")) as picture:
         picture.load()
-        path = stem.with_name(f"{stem.name}.{EXTENSIONS[response.headers['content-type']]}")
-        await asyncio.to_thread(path.write_bytes, response.content)
+        path = stem.with_name(f"{stem.name}.{str(picture.format).lower()}")
+        await asyncio.to_thread(path.write_bytes, data or b"")
         return Saved(path, f"{picture.width}x{picture.height}", str(picture.format).lower())
 
 
 async def _show_money(console: Console, services: Services) -> int:
     """Prints the ledger and its verification; 1 when it is not clean."""
-    page = await services.database.read(lambda tx: ledger.entries(tx, limit=100))
-    table = _table("entry", "kind", "units", "charge")
-    for entry in reversed(page.items):
-        table.add_row(str(entry.seq), entry.kind, f"{entry.units:,}", entry.charge_id or "")
+    kinds: tuple[ledger.Kind, ...] = ("grant", "hold", "capture", "release", "adjust")
+    table = _table("ledger", "entries", "units")
+    sums = {kind: await _sum_of(services, kind) for kind in kinds}
+    for kind, (entries, units) in sums.items():
+        table.add_row(kind, str(entries), f"{units:,}")
     console.print(table)
     found = await services.database.read(ledger_verify.verify)
-    captured = sum(entry.units for entry in page.items if entry.kind == "capture")
-    console.print(f"captured: {captured:,} units = {currency_of(captured)} {services.catalog().currency}")
+    captured = sums["capture"][1]
+    console.print(f"charged: {captured:,} units = {currency_of(captured)} {services.catalog().currency}")
     console.print(
         f"ledger verify: {found.entries} entries, {found.accounts} account, {len(found.violations)} violations"
     )
     for violation in found.violations:
         console.print(f"[red]{violation}[/red]")
     return 0 if found.ok else 1
+
+
+async def _sum_of(services: Services, kind: ledger.Kind) -> tuple[int, int]:
+    page = await services.database.read(lambda tx: ledger.entries(tx, kind=kind, limit=100))
+    return len(page.items), sum(entry.units for entry in page.items)
+
+
+def _reference() -> bytes:
+    """A small picture to edit."""
+    drawn = io.BytesIO()
+    Image.radial_gradient("L").resize((128, 128)).save(drawn, "PNG")
+    return drawn.getvalue()
 
 
 def _conversation(model: str) -> dict[str, Any]:
