@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, catalog, demo, keys, ledger, migrate, serve, worker
+from app.cli import accounts, catalog, copy_database, demo, keys, ledger, migrate, serve, worker
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -15,6 +15,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(catalog.app, name="catalog")
 app.command()(migrate.migrate)
+app.command()(copy_database.copy_database)
 app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(serve.sandbox)
