@@ -88,7 +88,7 @@ export const amountOf = (units) => String(units / UNITS);
 export const currencyCode = () => currency;
 
 /** A number beside its noun: "1 task", "2 tasks". */
-export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+export const plural = (number, noun, many = `${noun}s`) => `${count(number)} ${number === 1 ? noun : many}`;
 
 function moneyWith(units, least, most) {
   const options = { style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: most };
