@@ -46,6 +46,7 @@ from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
 from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
+from app.worker.orphans import Orphans
 from app.worker.sweep import Sweep
 from app.worker.worker import Worker
 
@@ -270,7 +271,8 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         bell=machinery.bell,
         every_s=settings.task_sweep_s,
     )
-    return Worker(heartbeat, claims=claims, sweep=sweep)
+    orphans = Orphans(database, ground.media, clock=clock, task_deadline_s=settings.task_deadline_s)
+    return Worker(heartbeat, claims=claims, sweep=sweep, others=(orphans.run,))
 
 
 async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:

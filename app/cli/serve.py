@@ -1,7 +1,11 @@
 """`oneshape serve` and `oneshape sandbox`: the processes that listen."""
 
+import asyncio
+import socket
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
+from signal import SIGTERM
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,6 +16,7 @@ from app.cli.logs import set_up_logging
 from app.cli.running import refusing, tell_generated
 from app.cli.sandboxed import sandboxed_source
 from app.cli.serving import GatewayServer, allow_connections, close_within, connection_limits, make_config
+from app.cli.workers import Workers
 from app.core.clock import Clock
 from app.core.pricing import currency_of
 from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
@@ -21,10 +26,19 @@ from app.sandbox.app import create_sandbox
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import serve as serve_sandbox
 from app.sandbox.vendors import BASE_PATHS
-from app.settings import Secrets, Settings, ensure_secrets, environment, read_settings
-from app.wiring import open_services
+from app.settings import (
+    PREFIX,
+    Secrets,
+    Settings,
+    SettingsInvalid,
+    ensure_secrets,
+    environment,
+    read_settings,
+)
+from app.wiring import open_database, open_services
 
 TRIAL_UNITS: Final = 100_000_000
+BACKLOG: Final = 2048
 
 
 def serve(
@@ -32,6 +46,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on. Default: the setting.")] = None,
     sandbox: Annotated[bool, typer.Option(help="Serve with simulated vendors, and print a key to try it.")] = False,
     worker: Annotated[bool, typer.Option(help="Do queued tasks too, or leave them to `oneshape worker`.")] = True,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes behind the one socket (PostgreSQL).")] = 1,
+    descriptor: Annotated[int | None, typer.Option("--fd", hidden=True, help="The socket of --workers.")] = None,
 ) -> None:
     """Serves the API."""
     said: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -42,10 +58,33 @@ def serve(
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
         set_up_logging(level=settings.log_level, form=settings.log_format)
-        uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker))
+        if workers > 1:
+            _demand_shared_database(settings, sandbox=sandbox)
+            raise typer.Exit(asyncio.run(_serve_with(settings, workers, worker=worker)))
+        listener = None if descriptor is None else socket.socket(fileno=descriptor)
+        uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker, listener=listener))
 
 
-async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool, worker: bool) -> None:
+def _demand_shared_database(settings: Settings, *, sandbox: bool) -> None:
+    """SQLite has one writer, who groups commits: several processes would wait for each other's locks instead."""
+    if sandbox:
+        raise SettingsInvalid(["--sandbox is for one process, without --workers"])
+    if not settings.postgres:
+        raise SettingsInvalid([f"--workers needs PostgreSQL: set {PREFIX}DATABASE_URL, or let one process serve"])
+
+
+async def _serve_with(settings: Settings, count: int, *, worker: bool) -> int:
+    async with open_database(settings):  # what is wrong with it is told once, not by every process
+        pass
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    command = (sys.executable, "-m", "app.cli", "serve", "--worker" if worker else "--no-worker")
+    return await Workers(command, listener, count=count, clock=Clock()).run()
+
+
+async def _serve(
+    settings: Settings, secrets: Secrets, *, sandbox: bool, worker: bool, listener: socket.socket | None
+) -> None:
     stack = AsyncExitStack()
     left_s = 0.0
     try:
@@ -67,10 +106,18 @@ async def _serve(settings: Settings, secrets: Secrets, *, sandbox: bool, worker:
         )
         config.host, config.port = settings.host, settings.port
         server = GatewayServer(config)
-        await server.serve()
+        if listener is not None:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_orphan, server)
+        await server.serve(sockets=None if listener is None else [listener])
         left_s = server.seconds_left(settings.grace_hard_s)
     finally:
         await close_within(stack, left_s)
+
+
+def _stop_orphan(server: GatewayServer) -> None:
+    """Whoever started us for --workers is gone: nobody would ever stop us. (It never writes.)"""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    server.handle_exit(SIGTERM, None)
 
 
 async def _print_trial(services: Services, settings: Settings) -> None:
