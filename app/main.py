@@ -1,5 +1,7 @@
 """The application: routers, error handlers and middleware around one Services value."""
 
+import random
+
 from fastapi import FastAPI
 
 from app.gateway.services import Services
@@ -7,20 +9,27 @@ from app.web import account, chat, gemini, health, images, media, models, tasks
 from app.web.admin import routes as admin
 from app.web.console import routes as console
 from app.web.errors import HANDLERS
+from app.web.guard import Guard
+from app.web.load import Load
 from app.web.request_id import RequestIds
+from app.web.wrong_keys import WrongKeys
 
 
 def create_app(services: Services) -> FastAPI:
     """An ASGI application that serves with `services`; opening and closing them is the caller's."""
+    limits = services.limits
+    wrong_keys = WrongKeys(per_minute=limits.wrong_keys_per_minute, clock=services.clock)
     app = FastAPI(
         title="Oneshape",
         version="1",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        exception_handlers=dict(HANDLERS),
+        redirect_slashes=False,
+        exception_handlers={**HANDLERS, **wrong_keys.handlers()},
     )
     for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
         app.include_router(room.router(services))
+    app.add_middleware(Guard, load=Load(limits.load, rng=random.SystemRandom()))
     app.add_middleware(RequestIds)
     return app

@@ -27,7 +27,7 @@ from app.gateway.chat_call import ChatCaller, ChatWaits
 from app.gateway.faults import Faults
 from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.plan import Planner
-from app.gateway.services import Services, WebLimits
+from app.gateway.services import LoadLimits, Services, WebLimits
 from app.media.door import Door
 from app.media.fetch import Fetcher
 from app.media.guard import AddressPolicy, SystemResolver
@@ -354,6 +354,13 @@ def _web_limits(settings: Settings) -> WebLimits:
         multipart_body=settings.max_multipart_body_mb * MB,
         admin_body=settings.max_admin_body_kb * 1024,
         file=settings.max_file_mb * MB,
+        wrong_keys_per_minute=settings.wrong_keys_per_minute,
+        load=LoadLimits(
+            running=settings.max_running,
+            waiting=settings.max_waiting,
+            wait_s=settings.max_wait_s,
+            body_bytes=settings.max_in_flight_mb * MB,
+        ),
     )
 
 

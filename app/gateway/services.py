@@ -18,14 +18,29 @@ from app.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLimits:
+    """`running`: requests at work at once; `waiting`: how many more may wait, `wait_s` long; `body_bytes`: of bodies in
+    memory; `lag_s`: how late the event loop may be.
+    """
+
+    running: int = 200
+    waiting: int = 100
+    wait_s: float = 5.0
+    body_bytes: int = 512 * 2**20
+    lag_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class WebLimits:
-    """Sizes of what a client may send, in bytes."""
+    """Sizes of what a client may send, in bytes; wrong keys that an address may send; load before it is shed."""
 
     chat_body: int = 20 * 2**20
     image_body: int = 32 * 2**20
     multipart_body: int = 64 * 2**20
     admin_body: int = 256 * 2**10
     file: int = 20 * 2**20
+    wrong_keys_per_minute: int = 20
+    load: LoadLimits = LoadLimits()
 
 
 @dataclass(frozen=True, slots=True)
