@@ -54,6 +54,5 @@ class ImageDialect(Protocol):
         ...
 
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:
-        """Asks about accepted work. Raises: VendorFailure; LookupError never: a dialect without tasks is never polled.
-        """
+        """Asks about accepted work; a dialect that never answers Pending is never asked. Raises: VendorFailure."""
         ...

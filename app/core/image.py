@@ -25,8 +25,7 @@ class Warning:
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """A reference picture: a URL, or bytes, or a URL and the bytes fetched from it. `param` is where the client put it.
-    """
+    """A reference picture: a URL, bytes, or a URL and the bytes fetched from it. `param` is where the client put it."""
 
     url: str | None = None
     blob: Blob | None = None
@@ -159,8 +158,7 @@ class ServedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnswer:
-    """A finished image request, for any surface to render. `created_at` is unix seconds; `units` is what was charged.
-    """
+    """A finished image request, for any surface to render. `created_at` is unix seconds, `units` what was charged."""
 
     task_id: str
     model: str
