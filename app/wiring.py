@@ -154,6 +154,7 @@ async def open_services(
             spool=ground.spool,
             limits=_web_limits(settings),
             admin_key=secrets.admin_key,
+            idempotency_s=settings.idempotency_hours * 3600.0,
             public_url=settings.public_url,
         )
 

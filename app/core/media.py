@@ -115,6 +115,12 @@ class Blobs:
     def __len__(self) -> int:
         return len(self._lifted)
 
+    def digested(self, document: bytes) -> bytes:
+        """The document with each picture's SHA-256 in the place of its placeholder: the same for the same content."""
+        for placeholder, blob in self._lifted.items():
+            document = document.replace(placeholder.encode(), b"sha256:" + blob.sha256.encode())
+        return document
+
     def decode(self, text: str) -> Blob | None:
         """The bytes behind a base64 field: a lifted picture's placeholder, or short literal base64; else None."""
         if match := _DATA_PREFIXES.match(text):

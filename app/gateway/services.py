@@ -45,7 +45,10 @@ class WebLimits:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us."""
+    """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us.
+
+    `idempotency_s`: how long an Idempotency-Key is remembered.
+    """
 
     clock: Clock
     database: Database
@@ -61,4 +64,5 @@ class Services:
     spool: Spool
     limits: WebLimits
     admin_key: str
+    idempotency_s: float
     public_url: str | None

@@ -135,6 +135,11 @@ def wants_usage(body: Mapping[str, Json]) -> bool:
     return include or False
 
 
+def completion_id_of(task_id: str) -> str:
+    """The id of a task's completion: the same each time it is answered."""
+    return f"chatcmpl-{task_id.rpartition('_')[2]}"
+
+
 def render(answer: ImageAnswer, *, completion_id: str, style: ChatImageStyle) -> Json:
     """The body of a finished request."""
     return {

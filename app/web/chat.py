@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.core.errors import InvalidRequest
-from app.core.ids import new_id
 from app.core.image import ImageAnswer
 from app.gateway.caller import Caller
 from app.gateway.images import Order
@@ -20,7 +19,9 @@ from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
 from app.web.body import read_json, until_ordered
 from app.web.chat_endpoint import ChatEndpoint
+from app.web.idempotent import claim_of_json
 from app.web.origin import base_url_of
+from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
 
@@ -39,15 +40,25 @@ def router(services: Services) -> APIRouter:
             body, blobs = await read_json(request, folder, services.limits.chat_body, services.limits.file)
             wanted = openai_chat.parse_image(body, blobs)
             include_usage = openai_chat.wants_usage(body)
-            order = await services.images.order(caller, wanted, folder, surface="openai_chat", strict=strict)
+            order = await services.images.order(
+                caller,
+                wanted,
+                folder,
+                surface="openai_chat",
+                strict=strict,
+                base_url=base_url,
+                claim=claim_of_json(request, services, caller, body, blobs),
+            )
 
         async def answer() -> ImageAnswer:
             inline = openai_chat.needs_bytes(style, wanted)
             return await services.images.answer(order, base_url=base_url, with_bytes=inline)
 
-        completion_id = new_id("chatcmpl").replace("_", "-")
+        completion_id = openai_chat.completion_id_of(order.task_id)
         if wanted.stream:
             return _stream(services, order, answer, completion_id, style, include_usage=include_usage)
+        if (accepted := await accepted_instead(request, services, caller, order, base_url)) is not None:
+            return accepted
         finished = await answer()
         document = openai_chat.render(finished, completion_id=completion_id, style=style)
         return document_response(document, headers=answer_headers(finished))

@@ -14,7 +14,9 @@ from app.surfaces import gemini
 from app.web.answer import answer_headers, document_response
 from app.web.auth import gemini_caller_of
 from app.web.body import read_json, until_ordered
+from app.web.idempotent import claim_of_json
 from app.web.origin import base_url_of
+from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
 from app.wire.outgoing import encode
@@ -43,9 +45,14 @@ async def _serve(request: Request, services: Services, model: str, *, stream: bo
     async with until_ordered(services) as folder:
         body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
         wanted = gemini.parse(model, body, blobs, stream=stream)
-        order = await services.images.order(caller, wanted, folder, surface="gemini", strict=strict)
+        claim = claim_of_json(request, services, caller, body, blobs)
+        order = await services.images.order(
+            caller, wanted, folder, surface="gemini", strict=strict, base_url=base_url, claim=claim
+        )
     if stream and request.query_params.get("alt") == "sse":
         return _events(services, order, base_url)
+    if not stream and (accepted := await accepted_instead(request, services, caller, order, base_url)) is not None:
+        return accepted
     answer = await services.images.answer(order, base_url=base_url, with_bytes=True)
     if stream:
         return _array(gemini.render_stream(answer), answer_headers(answer))

@@ -6,6 +6,8 @@ from starlette.responses import Response
 
 from app.core.errors import GatewayError
 from app.core.image import ImageAnswer, ImageRequest
+from app.gateway.caller import Caller
+from app.gateway.idempotency import Claim
 from app.gateway.images import Order
 from app.gateway.services import Services
 from app.media.spool import SpoolFolder
@@ -13,7 +15,9 @@ from app.surfaces import openai_images
 from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
 from app.web.body import is_json, read_form, read_json, until_ordered
+from app.web.idempotent import claim_of_form, claim_of_json
 from app.web.origin import base_url_of
+from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
 
@@ -39,21 +43,30 @@ async def _serve(request: Request, services: Services, *, edit: bool) -> Respons
     caller = await caller_of(request, services)
     base_url, strict = base_url_of(request, services), is_strict(request)
     async with until_ordered(services) as folder:
-        wanted = await _wanted(request, services, folder, edit=edit)
-        order = await services.images.order(caller, wanted, folder, surface="openai_images", strict=strict)
+        wanted, claim = await _wanted(request, services, caller, folder, edit=edit)
+        order = await services.images.order(
+            caller, wanted, folder, surface="openai_images", strict=strict, base_url=base_url, claim=claim
+        )
     if wanted.stream:
         return _stream(services, order, base_url, edit=edit)
+    if (accepted := await accepted_instead(request, services, caller, order, base_url)) is not None:
+        return accepted
     answer = await services.images.answer(order, base_url=base_url, with_bytes=wanted.response_format == "b64_json")
     return document_response(openai_images.render(answer), headers=answer_headers(answer))
 
 
-async def _wanted(request: Request, services: Services, folder: SpoolFolder, *, edit: bool) -> ImageRequest:
+async def _wanted(
+    request: Request, services: Services, caller: Caller, folder: SpoolFolder, *, edit: bool
+) -> tuple[ImageRequest, Claim | None]:
+    """What is asked for, and what request it repeats."""
     limits = services.limits
     if edit and not is_json(request):
         form = await read_form(request, folder, limits.multipart_body, limits.file)
-        return openai_images.parse_edit_form(form.fields, form.files, form.blobs)
+        wanted = openai_images.parse_edit_form(form.fields, form.files, form.blobs)
+        return wanted, claim_of_form(request, services, caller, form.fields, form.files)
     body, blobs = await read_json(request, folder, limits.image_body, limits.file)
-    return openai_images.parse_edit(body, blobs) if edit else openai_images.parse(body, blobs)
+    wanted = openai_images.parse_edit(body, blobs) if edit else openai_images.parse(body, blobs)
+    return wanted, claim_of_json(request, services, caller, body, blobs)
 
 
 def _stream(services: Services, order: Order, base_url: str, *, edit: bool) -> Response:

@@ -1,7 +1,6 @@
 """`/v1/images/tasks`: create, poll, list and cancel, in one envelope."""
 
-from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -12,14 +11,13 @@ from app.core.task_view import TaskView
 from app.gateway.services import Services
 from app.gateway.tasks import TaskFilter
 from app.surfaces import image_tasks
+from app.web.accepted import NO_STORE, PATH, POLL_AFTER_S, accepted_response
 from app.web.answer import document_response
 from app.web.auth import caller_of
 from app.web.body import read_json
+from app.web.idempotent import claim_of_json
 from app.web.origin import base_url_of
 from app.web.strict import is_strict
-
-PATH: Final = "/v1/images/tasks"
-POLL_AFTER_S: Final = "2"
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Wait = Annotated[float, Query(ge=0)]
@@ -37,7 +35,8 @@ def router(services: Services) -> APIRouter:
         async with services.spool.folder() as folder:
             body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
             wanted = image_tasks.parse(body, blobs)
-            view = await services.tasks.create(caller, wanted, folder, strict=strict, base_url=base_url)
+            claim = claim_of_json(request, services, caller, body, blobs)
+            view = await services.tasks.create(caller, wanted, folder, strict=strict, base_url=base_url, claim=claim)
         return accepted_response(view)
 
     @routes.get(PATH + "/{task_id}")
@@ -62,7 +61,7 @@ def router(services: Services) -> APIRouter:
             caller, TaskFilter(status, _canonical(services, model)), base_url=base_url, after=after, limit=limit
         )
         document = image_tasks.render_list(found.items, has_more=found.has_more, next_cursor=found.next_cursor)
-        return document_response(document, headers=_headers())
+        return document_response(document, headers=NO_STORE)
 
     @routes.post(PATH + "/{task_id}/cancel")
     async def cancel(request: Request, task_id: str) -> Response:
@@ -73,25 +72,13 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def accepted_response(view: TaskView, headers: Mapping[str, str] | None = None) -> Response:
-    """202: the task will be done; where to look for it, and when."""
-    told = {"location": f"{PATH}/{view.task_id}", "retry-after": POLL_AFTER_S, "oneshape-task-id": view.task_id}
-    return document_response(
-        image_tasks.render_task(view), status=202, headers={**_headers(), **told, **(headers or {})}
-    )
-
-
 def _one(view: TaskView) -> Response:
     headers = {"oneshape-task-id": view.task_id}
     if view.status.terminal:
         headers["oneshape-units"] = str(view.units)
     else:
         headers["retry-after"] = POLL_AFTER_S
-    return document_response(image_tasks.render_task(view), headers=_headers() | headers)
-
-
-def _headers() -> dict[str, str]:
-    return {"cache-control": "no-store"}
+    return document_response(image_tasks.render_task(view), headers={**NO_STORE, **headers})
 
 
 def _canonical(services: Services, name: str | None) -> str | None:
