@@ -11,7 +11,7 @@ import structlog
 from app.core.catalog import Model, Target
 from app.core.chat import ChatRequest, usage_at_most
 from app.core.errors import GatewayError, InsufficientQuota, Overloaded
-from app.core.ids import new_id
+from app.core.ids import new_ordered_id
 from app.core.pricing import MAX_UNITS, Price, TokenUsage, Units, tokens_charge
 from app.gateway.caller import Caller
 from app.store.bookings import Hold, Settlement, book, budget_period
@@ -151,7 +151,7 @@ def _bill(caller: Caller, model: Model, request: ChatRequest, at: float) -> Bill
     if hard:
         units = min(tokens_charge(model.price, usage_at_most(request, model.max_output_tokens)), MAX_UNITS)
     hold = Hold(
-        charge_id=new_id("chatcmpl"),
+        charge_id=new_ordered_id("chatcmpl", at),
         account_id=caller.account.id,
         key=budget,
         units=units,

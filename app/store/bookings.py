@@ -4,20 +4,18 @@ A batch reads the counters it touches once, locked, works on them in memory and 
 statements would do, in about ten.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection
 
 from app.core.errors import InsufficientQuota
 from app.core.pricing import MAX_UNITS
+from app.store.booking_rows import CHAT_COLUMNS, PeriodKey, Row, rows_of
 from app.store.chats import Chat
-from app.store.columns import to_json
 from app.store.ledger import KeyBudget, period_of
-from app.store.sql import insert_if_absent
-from app.store.tables import accounts, chats, key_periods, ledger_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +61,7 @@ class _Period:
     changed: bool = False
 
 
-_PeriodKey = tuple[str, str]
-_SET_ACCOUNT: Final = (
-    update(accounts)
-    .where(accounts.c.id == bindparam("_id"))
-    .values(balance_units=bindparam("_balance"), held_units=bindparam("_held"))
-)
-_SET_PERIOD: Final = (
-    update(key_periods)
-    .where(key_periods.c.key_id == bindparam("_key"), key_periods.c.period == bindparam("_period"))
-    .values(held_units=bindparam("_held"), spent_units=bindparam("_spent"))
-)
-_ENTRY_COLUMNS: Final = (
-    "account_id",
-    "key_id",
-    "period",
-    "charge_id",
-    "kind",
-    "units",
-    "hold_units",
-    "price",
-    "reason",
-    "estimated",
-    "at",
-)
-_CHAT_COLUMNS: Final = tuple(field.name for field in fields(Chat))
-_CHAT_ROW: Final = attrgetter(*_CHAT_COLUMNS)
+_CHAT_ROW: Final = attrgetter(*CHAT_COLUMNS)
 
 
 def budget_period(key: KeyBudget, at: float) -> str | None:
@@ -103,23 +76,31 @@ def book(
 
     Raises: IntegrityError when a charge was held or settled before: nothing of the batch is written (L3).
     """
-    periods = _lock_periods(tx, [hold for hold in holds if hold.units] + [each.hold for each in settlements])
-    locked = _lock_accounts(tx, {hold.account_id for hold in (*holds, *(each.hold for each in settlements))})
-    entries: list[tuple[Any, ...]] = []
+    rows = rows_of(tx)
+    touched = [*holds, *(settlement.hold for settlement in settlements)]
+    # The keys' periods first, then the accounts, each in order: the same everywhere cannot deadlock (see `ledger`).
+    wanted = sorted({(hold.key.key_id, hold.period) for hold in touched if hold.period is not None})
+    periods = (
+        {(key_id, name): _Period(held, spent) for key_id, name, held, spent in rows.periods(wanted)} if wanted else {}
+    )
+    found = rows.accounts(sorted({hold.account_id for hold in touched}))
+    locked = {id_: _Account(billing == "unlimited", balance, held) for id_, billing, balance, held in found}
+    entries: list[Row] = []
     for settlement in settlements:
         _settle(settlement, locked, periods, entries)
     refusals = tuple(_hold(hold, locked, periods, entries) for hold in holds)
-    _write_counters(tx, periods, locked)
-    _insert(tx, ledger_entries, _ENTRY_COLUMNS, entries)
-    _insert(tx, chats, _CHAT_COLUMNS, [_CHAT_ROW(each.chat) for each in settlements])
+    rows.set_periods((each.held, each.spent, *key) for key, each in periods.items() if each.changed)
+    rows.set_accounts((each.balance, each.held, id_) for id_, each in locked.items() if each.changed)
+    rows.add_entries(entries)
+    rows.add_chats([_CHAT_ROW(settlement.chat) for settlement in settlements])
     return refusals
 
 
 def _hold(
     hold: Hold,
     locked: Mapping[str, _Account],
-    periods: Mapping[_PeriodKey, _Period],
-    entries: list[tuple[Any, ...]],
+    periods: Mapping[PeriodKey, _Period],
+    entries: list[Row],
 ) -> InsufficientQuota | None:
     assert 0 <= hold.units <= MAX_UNITS
     account, period = locked[hold.account_id], periods.get((hold.key.key_id, hold.period or ""))
@@ -141,8 +122,8 @@ def _hold(
 def _settle(
     settlement: Settlement,
     locked: Mapping[str, _Account],
-    periods: Mapping[_PeriodKey, _Period],
-    entries: list[tuple[Any, ...]],
+    periods: Mapping[PeriodKey, _Period],
+    entries: list[Row],
 ) -> None:
     hold, chat = settlement.hold, settlement.chat
     assert 0 <= chat.units <= hold.units, "never more than was held (L4)"
@@ -182,8 +163,8 @@ def _entry(
     hold_units: int | None = None,
     reason: str | None = None,
     estimated: bool = False,
-) -> tuple[Any, ...]:
-    """A row, in the order of `_ENTRY_COLUMNS`."""
+) -> Row:
+    """A row, in the order of `ENTRY_COLUMNS`."""
     price = hold.price if kind == "hold" else None
     return (
         hold.account_id,
@@ -198,59 +179,6 @@ def _entry(
         estimated,
         at,
     )
-
-
-def _lock_periods(tx: Connection, holds: Iterable[Hold]) -> dict[_PeriodKey, _Period]:
-    """The keys' periods, and before any account: the same order everywhere cannot deadlock (see `ledger`)."""
-    wanted = sorted({(hold.key.key_id, hold.period) for hold in holds if hold.period is not None})
-    found: dict[_PeriodKey, _Period] = {}
-    for key_id, period in wanted:
-        first = insert_if_absent(tx, key_periods).values(key_id=key_id, period=period, held_units=0, spent_units=0)
-        query = select(key_periods.c.held_units, key_periods.c.spent_units).where(
-            key_periods.c.key_id == key_id, key_periods.c.period == period
-        )
-        row = tx.execute(query.with_for_update()).one_or_none()
-        if row is None:
-            tx.execute(first)
-            row = tx.execute(query.with_for_update()).one()
-        found[key_id, period] = _Period(*row)
-    return found
-
-
-def _lock_accounts(tx: Connection, ids: set[str]) -> dict[str, _Account]:
-    query = select(accounts.c.id, accounts.c.billing, accounts.c.balance_units, accounts.c.held_units)
-    rows = tx.execute(query.where(accounts.c.id.in_(sorted(ids))).order_by(accounts.c.id).with_for_update())
-    return {row.id: _Account(row.billing == "unlimited", row.balance_units, row.held_units) for row in rows}
-
-
-def _write_counters(tx: Connection, periods: Mapping[_PeriodKey, _Period], locked: Mapping[str, _Account]) -> None:
-    spent = [
-        {"_key": key_id, "_period": name, "_held": period.held, "_spent": period.spent}
-        for (key_id, name), period in periods.items()
-        if period.changed
-    ]
-    moved = [
-        {"_id": account_id, "_balance": account.balance, "_held": account.held}
-        for account_id, account in locked.items()
-        if account.changed
-    ]
-    for statement, rows in ((_SET_PERIOD, spent), (_SET_ACCOUNT, moved)):
-        for row in rows:
-            tx.execute(statement, row)
-
-
-def _insert(tx: Connection, table: Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    """Adds rows. On SQLite in one step: the driver gives up the interpreter's lock at every step and gets it back
-    late while the event loop is busy, so a step per row would cost more than the rows.
-    """
-    if not rows:
-        return
-    if tx.dialect.name == "sqlite":
-        values = ", ".join(f"value ->> {index}" for index in range(len(columns)))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608 -- names of our own
-        tx.exec_driver_sql(statement, (to_json(rows),))
-        return
-    tx.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 def _refusal(units: int, left: int, says: str) -> InsufficientQuota:
