@@ -64,13 +64,33 @@ def test_compose_waits_for_healthy_services_and_keeps_their_data() -> None:
     for needed, condition in services["gateway"]["depends_on"].items():
         assert condition == {"condition": "service_healthy"}
         assert "healthcheck" in services[needed]
-    mounted = {volume.split(":")[0] for service in services.values() for volume in service["volumes"]}
-    assert mounted == set(yaml.safe_load(text("docker-compose.yml"))["volumes"])
+    mounted = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())}
+    files = {name for name in mounted if name.startswith("./")}
+    assert {name for name in files if not (ROOT / name).is_file()} == set()
+    assert mounted - files == set(yaml.safe_load(text("docker-compose.yml"))["volumes"])
 
 
 def test_a_container_is_given_longer_to_finish_than_the_gateway_takes() -> None:
     grace_s = int(_services()["gateway"]["stop_grace_period"].removesuffix("s"))
     assert grace_s >= int(_example()["ONESHAPE_GRACE_HARD_S"]) + 20
+
+
+def test_compose_serves_through_the_balancer_from_several_gateways() -> None:
+    services = _services()
+    assert services["gateway"]["deploy"]["replicas"] >= 2
+    assert {name for name, service in services.items() if "ports" in service} == {"balancer"}
+    assert all(port.startswith("127.0.0.1:") for port in services["balancer"]["ports"])
+
+
+def test_the_balancer_outwaits_the_gateway_in_everything_and_sends_nothing_twice() -> None:
+    said, example = text("deploy/nginx.conf"), _example()
+    numbers = {name: int(value) for name, value in re.findall(r"^ *(\w+) (\d+)[sm];", said, re.MULTILINE)}
+    assert numbers["proxy_read_timeout"] > int(example["ONESHAPE_TASK_DEADLINE_S"])
+    assert numbers["client_max_body_size"] > int(example["ONESHAPE_MAX_MULTIPART_BODY_MB"])
+    idle_s = re.findall(r"^ *keepalive_timeout (\d+)s;", said, re.MULTILINE)
+    assert int(idle_s[0]) < int(example["ONESHAPE_KEEP_ALIVE_S"])
+    assert re.findall(r"proxy_next_upstream (.*);", said) == ["error timeout"]
+    assert {"proxy_buffering off;", "proxy_request_buffering off;"} <= {line.strip() for line in said.splitlines()}
 
 
 def _dockerfile() -> list[tuple[str, str]]:
