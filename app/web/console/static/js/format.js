@@ -37,9 +37,10 @@ export function duration(seconds) {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return "–";
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
+  const [large, small, step, parts] = seconds < 3600 ? ["min", "s", 60, 60] : seconds < 86400 ? ["h", "min", 3600, 60] : ["d", "h", 86400, 24];
+  const whole = Math.round(seconds / (step / parts));
+  const rest = whole % parts;
+  return `${Math.floor(whole / parts)} ${large}${rest ? ` ${rest} ${small}` : ""}`;
 }
 
 /** A size: "1.4 MB". */

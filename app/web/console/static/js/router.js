@@ -53,10 +53,18 @@ export function start(render) {
   return show;
 }
 
+function plain(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // somebody typed a lone % into the address
+  }
+}
+
 function match(path) {
   for (const { expression, names, show } of routes) {
     const found = expression.exec(path);
-    if (found) return { show, params: Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1])])) };
+    if (found) return { show, params: Object.fromEntries(names.map((name, i) => [name, plain(found[i + 1])])) };
   }
   return null;
 }

@@ -1,6 +1,7 @@
 // The audit: who changed what, from what to what.
 
 import { h } from "../dom.js";
+import { money, moment } from "../format.js";
 import { badge, heading, to, when } from "../parts/bits.js";
 import { jsonBlock } from "../parts/code.js";
 import { filters } from "../parts/form.js";
@@ -8,6 +9,7 @@ import { empty } from "../parts/states.js";
 import { listing, table } from "../parts/table.js";
 import { setQuery } from "../router.js";
 
+const SHOWN_MOST = 6;
 const PLACES = [["acc_", "/accounts/"], ["task_", "/tasks/"]];
 
 /** The page. */
@@ -43,12 +45,19 @@ function subject({ subject: id }) {
 /** The fields that changed, in a line; both documents behind it. */
 function difference({ before, after }) {
   const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  const words = names.slice(0, 6).map((name) => `${name}: ${[before?.[name], after?.[name]].filter((value) => value !== undefined).map(short).join(" → ")}`);
-  if (words.length === 0) return h("span", { class: "muted" }, "–");
-  return h("details", { class: "folded" }, h("summary", {}, words.join(", ")), jsonBlock({ before, after }));
+  const words = names.map((name) => [name, [before?.[name], after?.[name]].filter((value) => value !== undefined)])
+    .filter(([, values]) => values.some((value) => value !== null)).slice(0, SHOWN_MOST)
+    .map(([name, values]) => `${name.replace(/_(units|at)$/, "").replaceAll("_", " ")}: ${values.map((value) => short(name, value)).join(" → ")}`);
+  if (names.length === 0) return h("span", { class: "muted" }, "–");
+  return h("details", { class: "folded" }, h("summary", {}, words.join(", ") || "nothing but empty fields"), jsonBlock({ before, after }));
 }
 
-function short(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+function short(name, value) {
+  if (value === null) return "none";
+  if (typeof value === "number" && /(^|_)units$/.test(name)) return money(value);
+  if (typeof value === "number" && name.endsWith("_at")) return moment(value);
+  if (typeof value === "object" && "units" in value) return `${money(value.units)} ${value.period ?? ""}`;
+  if (Array.isArray(value) && value.some((one) => typeof one === "object")) return String(value.length);
+  const text = Array.isArray(value) ? value.join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value);
   return text.length > 40 ? `${text.slice(0, 38)}…` : text;
 }

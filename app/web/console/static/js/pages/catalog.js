@@ -108,7 +108,7 @@ function history(items, changed) {
   return table({
     caption: "Revisions", items,
     columns: [
-      { label: "Revision", num: true, cell: (item) => h("span", { class: "num" }, item.revision) },
+      { label: "Revision", cell: (item) => h("span", { class: "num" }, item.revision) },
       { label: "When", cell: (item) => when(item.created_at) },
       { label: "By", cell: (item) => item.author ?? "" },
       { label: "Comment", cell: (item) => item.comment ?? "" },

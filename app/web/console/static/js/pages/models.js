@@ -80,7 +80,7 @@ function modelView(model, vendors) {
       ["Price", price(model.price)], ["Aspect ratios", model.aspect_ratios.length > 0 && chips(model.aspect_ratios)], ["Formats", model.output_formats.length > 0 && chips(model.output_formats)],
       ["References", model.kind === "image" ? `up to ${model.max_images}` : null], ["Pictures at once", model.kind === "image" ? `up to ${model.max_n}` : null],
       ["Mask", model.mask ? "yes" : null], ["Most tokens out", model.max_output_tokens], ["Aliases", model.aliases.length > 0 && chips(model.aliases)],
-    ].filter(([, value]) => value !== false))),
+    ])),
     section("Targets", table({
       caption: "Targets", items: model.targets,
       columns: [

@@ -25,7 +25,7 @@ export function overviewPage({ query, signal }) {
   const attention = h("div", { class: "place" });
   const failures = h("div", { class: "place" });
   fill(body, tiles, attention,
-    h("div", { class: "columns" }, charts.map((one) => h("div", { class: "card" }, one.figure))), failures);
+    h("div", { class: "charts" }, charts.map((one) => h("div", { class: "card" }, one.figure))), failures);
   const place = loads({
     what: "The overview", signal, lines: 12, ask: () => read(RANGES[range][1], signal),
     render: (found) => {
@@ -103,10 +103,11 @@ function attentionOf({ hour, tasks, vendors, accounts }) {
   return h("ul", { class: "notes" }, notes.map(([tone, text, where]) => h("li", { class: `note ${tone}` }, h("span", {}, text), where)));
 }
 
-function failuresOf({ tasks }) {
+function failuresOf({ tasks, accounts }) {
+  const names = new Map(accounts.map((account) => [account.id, account.name]));
   const failed = tasks.filter((task) => task.status === "failed").slice(0, 5);
   if (tasks.length === 0) return empty("No tasks yet", "Each image request becomes a task.", to("/playground", "Make one in the playground"));
-  return failed.length ? section("Latest failures", taskTable(failed), to("/tasks", "All failures", { status: "failed" })) : null;
+  return failed.length ? section("Latest failures", taskTable(failed, (id) => names.get(id) ?? id), to("/tasks", "All failures", { status: "failed" })) : null;
 }
 
 function makeCharts(signal) {
@@ -120,9 +121,9 @@ function makeCharts(signal) {
     make({ title: "Latency", axis: duration, series: [line("median", "--chart-1", duration), line("95 %", "--chart-4", duration)] },
       ({ hour }) => (hour.median === null ? [[], [], []] : [hour.at, hour.medians, hour.slows])),
     make({ title: "Requests by the day", bars: true, daily: true, axis: count, series: [line("requests", "--chart-1", count)] }, (found) => days(found, "requests")),
-    make({ title: "Spend and margin by the day", daily: true, axis: short, series: [line("spend", "--chart-1", money, { fill: true }), line("margin", "--chart-3", money)] },
+    make({ title: "Spend and margin by the day", daily: true, axis: short, least: 100_000, series: [line("spend", "--chart-1", money, { fill: true }), line("margin", "--chart-3", money)] },
       (found) => days(found, "price_units", "margin_units")),
-    make({ title: "Exposure by the day", bars: true, daily: true, axis: short, series: [line("exposure", "--chart-4", money)] }, (found) => days(found, "exposure_units")),
+    make({ title: "Exposure by the day", bars: true, daily: true, axis: short, least: 100_000, series: [line("exposure", "--chart-4", money)] }, (found) => days(found, "exposure_units")),
   ];
 }
 

@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { fill, h } from "../dom.js";
 import { duration, moment, money } from "../format.js";
-import { amount, badge, button, copyable, facts, heading, section, tile, to, when } from "../parts/bits.js";
+import { amount, badge, button, copyable, facts, heading, idLink, section, shortId, tile, to, when } from "../parts/bits.js";
 import { folded } from "../parts/code.js";
 import { confirm } from "../parts/dialog.js";
 import { entryTable } from "../parts/ledger.js";
@@ -45,11 +45,14 @@ function taskView(task, path, place) {
       task.charge.exposure_units > 0 && tile("Exposure", money(task.charge.exposure_units), "a vendor may yet bill", "warn")),
     actions(task, path, place),
     task.error && h("div", { class: "card problem", role: "note" }, h("h2", {}, task.error.code), h("p", {}, task.error.message)),
-    task.results.length > 0 && section("Pictures", h("div", { class: "pictures" }, task.results.map((result) => picture(result, { alt: task.request.prompt ?? "A picture" })))),
-    h("div", { class: "columns wide-first" }, h("div", { class: "stack" }, asked(task), attempts(task)), timeline(task)),
-    section("Ledger", entryTable(task.charge.entries, { charge: false }), to("/ledger", "In the ledger", { charge: task.id })),
+    h("div", { class: "columns wide-first" },
+      h("div", { class: "stack" }, task.results.length > 0 && pictures(task), asked(task), attempts(task)), timeline(task)),
+    section("Ledger", entryTable(task.charge.entries, { account: false, charge: false }), to("/ledger", "In the ledger", { charge: task.id })),
   ];
 }
+
+const pictures = (task) => section("Pictures", h("div", { class: "pictures" },
+  task.results.map((result) => picture(result, { alt: task.request.prompt ?? "A picture" }))));
 
 /** The finest times are in the timeline. */
 function took(task) {
@@ -82,8 +85,8 @@ function asked(task) {
     ["Model", to(`/models/${encodeURIComponent(task.model)}`, task.model)],
     ["Surface", `${task.surface.replaceAll("_", " ")}, ${task.mode}`],
     ...simple.map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
-    ["Account", to(`/accounts/${task.account_id}`, task.account_id)],
-    ["Key", to("/tasks", task.key_id, { key: task.key_id })],
+    ["Account", idLink(`/accounts/${task.account_id}`, task.account_id)],
+    ["Key", h("span", { class: "id", title: task.key_id }, to("/tasks", shortId(task.key_id), { key: task.key_id }))],
     ["Catalog revision", task.catalog_revision],
     ["Webhook", task.webhook_url],
     ["Results kept until", task.expires_at && moment(task.expires_at)],

@@ -63,8 +63,8 @@ function took(task) {
 function gallery(items, signal) {
   return h("ul", { class: "gallery" }, items.map((task) => h("li", {}, h("a", { href: link(`/tasks/${task.id}`), "aria-label": `Task ${task.id}, ${task.model}, ${task.status}` },
     thumbnail(task, signal),
-    h("div", { class: "gallery-text" }, h("span", { class: "gallery-model" }, task.model), badge(task.status)),
-    h("div", { class: "gallery-text small muted" }, h("span", {}, plural(task.images_delivered, "image")), when(task.created_at))))));
+    h("div", { class: "gallery-model" }, task.model),
+    h("div", { class: "gallery-text small muted" }, badge(task.status), h("span", {}, plural(task.images_delivered, "image")), when(task.created_at))))));
 }
 
 function viewSwitch(query, view) {

@@ -20,7 +20,7 @@ export function vendorsPage({ signal }) {
     what: "The list of vendors", signal, lines: 10, ask: () => get("/vendors", {}, { signal }),
     render: ({ items }) => {
       const seen = JSON.stringify(items);
-      if (seen !== shown) fill(body, items.length ? [...items].sort(byUse).map((vendor) => card(vendor, list.again)) : empty("The catalog has no vendors", "Add one there.", to("/catalog", "Catalog")));
+      if (seen !== shown) fill(body, items.length && items.every((vendor) => health(vendor) === null) ? h("p", { class: "muted small not-told" }, "Health and breaker state are not available in this version.") : null, items.length ? [...items].sort(byUse).map((vendor) => card(vendor, list.again)) : empty("The catalog has no vendors", "Add one there.", to("/catalog", "Catalog")));
       shown = seen;
       return body;
     },
@@ -37,10 +37,10 @@ function card(vendor, again) {
     vendor.configured && button("Probe", () => probe(vendor)),
   ];
   return h("section", { class: `card vendor${vendor.configured ? "" : " idle"}`, "aria-label": vendor.name },
-    h("div", { class: "card-head" }, h("div", {}, h("h2", {}, vendor.name), h("div", {}, state(vendor))), h("div", { class: "actions" }, buttons)),
+    h("div", { class: "card-head" }, h("div", {}, h("h2", {}, vendor.name), h("div", { class: "id muted" }, vendor.base_url), h("div", { class: "vendor-state" }, state(vendor))), h("div", { class: "actions" }, buttons)),
     health(vendor),
     facts([
-      ["Speaks", vendor.dialect], ["At", h("span", { class: "id" }, vendor.base_url)], ["Keys", String(vendor.keys)],
+      ["Speaks", vendor.dialect], ["Keys", String(vendor.keys)],
       ["At once", String(vendor.concurrency)], ["Timeout", vendor.timeout_s && duration(vendor.timeout_s)],
       ["Serves", to("/models", plural(vendor.models.length, "model"), { vendor: vendor.name })],
       ["Tasks", to("/tasks", "tried here", { vendor: vendor.name })],
@@ -61,7 +61,7 @@ function health(vendor) {
   const told = flat(Object.fromEntries(Object.entries(vendor).filter(([name]) => !SETTINGS.has(name))));
   const simple = told.filter(([, value]) => value !== null && typeof value !== "object");
   const rest = told.filter(([, value]) => Array.isArray(value) && value.length > 0);
-  if (told.length === 0) return h("p", { class: "small muted not-told" }, "Health and breaker are not told by this version.");
+  if (told.length === 0) return null;
   return [h("div", { class: "tiles small-tiles" }, simple.map(([name, value]) => tile(words(name), shown(name, value)))), rest.map(([name, value]) => folded(words(name), value))];
 }
 

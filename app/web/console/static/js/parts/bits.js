@@ -23,8 +23,8 @@ export const tile = (label, value, note, tone = "") =>
 
 /** Names and values; values that are null are left out. */
 export function facts(pairs) {
-  const said = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, said.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const said = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
+  return h("dl", { class: "facts" }, said.map(([name, value]) => h("div", { class: value?.childElementCount > 3 && "wide" }, h("dt", {}, name), h("dd", {}, value))));
 }
 
 /** A part of a page with a heading. */

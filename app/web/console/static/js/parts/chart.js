@@ -7,10 +7,10 @@ import { onTheme } from "../theme.js";
 const HEIGHT = 150;
 
 /**
- * A chart. `series` are `{label, color, show(value), fill}`, colours being names of custom properties. `update(data)` on the
- * element sets uPlot's data: times in seconds, then one array per series; nothing moves when they are the same.
+ * A chart. `series` are `{label, color, show(value), fill}`, colours being names of custom properties. `axis` writes
+ * a value beside the axis, whose top is never below `least`. `update(data)` on the element sets uPlot's data: times in seconds, then one array per series; nothing moves when they are the same.
  */
-export function chart({ title, series, signal, axis = (value) => String(value), bars = false, daily = false }) {
+export function chart({ title, series, signal, axis = (value) => String(value), least = 1, bars = false, daily = false }) {
   const canvas = h("div", { class: "chart-canvas" });
   const legend = h("div", { class: "legend small" });
   const figure = h("figure", { class: "chart" }, h("figcaption", {}, h("span", {}, title), legend), canvas);
@@ -22,14 +22,13 @@ export function chart({ title, series, signal, axis = (value) => String(value), 
     plot = null;
     fill(canvas);
     if (data === null || data[0].length === 0) return fill(canvas, h("p", { class: "chart-empty muted small" }, "Nothing in this time."));
-    const options = optionsOf({ series, axis, bars, daily, width: canvas.clientWidth, tell: (index) => tell(index) });
+    const options = optionsOf({ series, axis, least, bars, daily, width: canvas.clientWidth, tell: (index) => tell(index) });
     plot = new globalThis.uPlot(options, data, canvas);
   };
   const tell = (index) => {
-    const at = index ?? data[0].length - 1;
-    const parts = series.map((line, i) => h("span", { class: "legend-item" }, swatch(line.color), `${line.label} `, h("b", {}, line.show(data[i + 1][at]))));
-    const time = h("span", { class: "muted" }, index === null ? "" : daily ? dayOf(data[0][at]) : moment(data[0][at]));
-    fill(legend, time, parts);
+    const value = (line, i) => index !== null && h("b", {}, ` ${line.show(data[i + 1][index])}`);
+    const parts = series.map((line, i) => h("span", { class: "legend-item" }, swatch(line.color), line.label, value(line, i)));
+    fill(legend, index !== null && h("span", { class: "muted" }, daily ? dayOf(data[0][index]) : moment(data[0][index])), parts);
   };
 
   figure.update = (next) => {
@@ -38,7 +37,7 @@ export function chart({ title, series, signal, axis = (value) => String(value), 
     if (same && plot) return;
     if (plot && next[0].length) plot.setData(next);
     else if (figure.isConnected) draw();
-    if (next[0].length) tell(null);
+    if (next[0].length) tell(plot?.cursor.idx ?? null);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${title}: ${next[0].length} points`);
   };
@@ -50,25 +49,30 @@ export function chart({ title, series, signal, axis = (value) => String(value), 
 }
 
 const swatch = (color) => h("i", { class: "swatch", style: { background: `var(${color})` } });
+const timeOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 const dayOf = (seconds) => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-function optionsOf({ series, axis, bars, daily, width, tell }) {
+function optionsOf({ series, axis, least, bars, daily, width, tell }) {
+  const margin = bars ? (daily ? 43200 : 30) : 0;
   const [text, line] = [colour("--muted"), colour("--line")];
   const grid = { stroke: line, width: 1 };
   const font = "11px system-ui, sans-serif";
   const paths = bars ? globalThis.uPlot.paths.bars({ size: [0.7, 28], radius: 0.15 }) : undefined;
   return {
-    width, height: HEIGHT, padding: [8, 8, 0, 0], legend: { show: false },
+    width, height: HEIGHT, padding: [8, 22, 0, 0], legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 0, 1e-9) * 1.1 || 1] } },
+    scales: { x: { time: true, range: (_, first, last) => [first - margin, last + margin] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 0, least) * 1.1] } },
     tzDate: daily ? (seconds) => globalThis.uPlot.tzDate(new Date(seconds * 1000), "UTC") : undefined,
     axes: [
-      { stroke: text, font, grid: { show: false }, ticks: { show: false }, space: 60, size: 26, ...(daily ? { values: (_, at) => at.map(dayOf), incrs: [86400, 2 * 86400, 5 * 86400, 7 * 86400, 14 * 86400] } : {}) },
+      {
+        stroke: text, font, grid: { show: false }, ticks: { show: false }, space: 60, size: 32, gap: 7, values: (_, at) => at.map(daily ? dayOf : timeOf),
+        ...(daily ? { incrs: [1, 2, 5, 7, 14].map((days) => days * 86400) } : {}),
+      },
       { stroke: text, font, grid, ticks: { show: false }, size: 56, values: (_, at) => at.map(axis) },
     ],
     series: [{}, ...series.map((one) => ({
-      label: one.label, stroke: colour(one.color), width: 1.6, paths, points: { show: false }, spanGaps: true,
-      fill: bars || one.fill ? colour(one.color, bars ? 0.75 : 0.12) : undefined,
+      label: one.label, stroke: colour(one.color), width: bars ? 0 : 1.6, paths, points: { show: !bars, size: 4, fill: colour(one.color) }, spanGaps: true,
+      fill: bars || one.fill ? colour(one.color, bars ? 1 : 0.12) : undefined,
     }))],
     hooks: { setCursor: [(plot) => tell(plot.cursor.idx ?? null)] },
   };

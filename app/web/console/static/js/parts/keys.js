@@ -19,7 +19,7 @@ export function keyTable(items, { changed, nameOf = null }) {
     columns: [
       { label: "Name", cell: (key) => h("span", {}, key.name, " ", state(key)) },
       ...(nameOf ? [owner] : []),
-      { label: "Key", cell: (key) => h("code", {}, key.hint) },
+      { label: "Key", cell: (key) => h("code", {}, `sk-…${key.hint}`) },
       { label: "Budget", cell: budget },
       { label: "Limits", cell: limits },
       { label: "Models", cell: (key) => (key.models === null ? "all" : chips(key.models.slice(0, 6))) },
@@ -105,5 +105,5 @@ function limits(key) {
     key.concurrency && `${key.concurrency} at once`,
     key.expires_at && `until ${moment(key.expires_at)}`,
   ].filter(Boolean);
-  return said.length ? said.join(" · ") : h("span", { class: "muted" }, "none");
+  return said.length ? said.map((limit) => h("div", { class: "num" }, limit)) : h("span", { class: "muted" }, "none");
 }

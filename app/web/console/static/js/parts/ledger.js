@@ -11,7 +11,7 @@ export function entryTable(items, { account = true, nameOf = (id) => id, charge 
   return table({
     caption: "Ledger entries", items,
     columns: [
-      { label: "No.", num: true, cell: (entry) => h("span", { class: "num muted" }, entry.id) },
+      { label: "No.", cell: (entry) => h("span", { class: "num muted" }, entry.id) },
       { label: "When", cell: (entry) => when(entry.created_at) },
       { label: "Kind", cell: (entry) => h("span", {}, badge(entry.kind), entry.estimated && badge("refused", "estimated")) },
       { label: "Amount", num: true, cell: (entry) => amount(entry.units, { signed: entry.kind === "grant" || entry.kind === "adjust" }) },

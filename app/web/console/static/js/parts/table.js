@@ -49,7 +49,7 @@ export function listing({ path, query = {}, limit = 50, render, none, signal, wh
 }
 
 function row(columns, item, open) {
-  const cells = columns.map((column) => h("td", { class: column.num && "num", data: { label: column.label } }, column.cell(item)));
+  const cells = columns.map((column) => h("td", { class: column.num && "num", data: { label: column.label } }, [column.cell(item)].flat()));
   const href = open(item);
   return h("tr", href ? { class: "opens", onclick: (event) => follow(event, href) } : {}, cells);
 }
