@@ -25,6 +25,7 @@ from app.gateway.chat import Chats
 from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
 from app.gateway.faults import Faults
+from app.gateway.limits import RateLimits
 from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.plan import Planner
 from app.gateway.services import LoadLimits, Services, WebLimits
@@ -145,6 +146,7 @@ async def open_services(
             catalog=lambda: ground.catalog.current,
             catalog_desk=ground.catalog_desk,
             callers=Callers(ground.database, hasher, clock=clock),
+            rates=RateLimits(clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
             images=machinery.images,
             chats=_make_chats(stack, ground),

@@ -11,6 +11,7 @@ from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.chat import Chats
 from app.gateway.images import Images
+from app.gateway.limits import RateLimits
 from app.gateway.tasks import Tasks
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
@@ -55,6 +56,7 @@ class Services:
     catalog: Callable[[], Catalog]
     catalog_desk: CatalogDesk
     callers: Callers
+    rates: RateLimits
     accounts: Accounts
     images: Images
     chats: Chats

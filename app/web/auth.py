@@ -7,6 +7,7 @@ from starlette.requests import Request
 from app.core.errors import PermissionDenied, Unauthenticated
 from app.gateway.caller import Caller
 from app.gateway.services import Services
+from app.web.rate import count
 
 
 def bearer(request: Request) -> str | None:
@@ -19,14 +20,17 @@ def bearer(request: Request) -> str | None:
 
 
 async def caller_of(request: Request, services: Services) -> Caller:
-    """The client behind a request to an OpenAI-shaped surface. Raises: Unauthenticated, PermissionDenied."""
-    return await services.callers.authenticate(bearer(request))
+    """The client behind a request to an OpenAI-shaped surface.
+
+    Raises: Unauthenticated, PermissionDenied, RateLimited.
+    """
+    return count(request.scope, services, await services.callers.authenticate(bearer(request)))
 
 
 async def gemini_caller_of(request: Request, services: Services) -> Caller:
-    """The client behind a request to the Gemini surface: `x-goog-api-key`, `?key=` or Bearer."""
+    """The client behind a request to the Gemini surface: `x-goog-api-key`, `?key=` or Bearer. Raises as `caller_of`."""
     secret = request.headers.get("x-goog-api-key") or request.query_params.get("key") or bearer(request)
-    return await services.callers.authenticate(secret)
+    return count(request.scope, services, await services.callers.authenticate(secret))
 
 
 def demand_admin(request: Request, services: Services) -> None:

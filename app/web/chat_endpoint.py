@@ -23,6 +23,7 @@ from app.media.spool import SpoolFolder
 from app.surfaces.openai_chat import model_of, parse_text
 from app.web.auth import bearer
 from app.web.body import demand_json, json_object, too_large
+from app.web.rate import count
 from app.web.strict import is_strict
 from app.wire.strict_json import loads
 
@@ -53,7 +54,7 @@ class ChatEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises: GatewayError, as long as nothing has been sent."""
-        caller = await self._services.callers.authenticate(_credential(scope))
+        caller = count(scope, self._services, await self._services.callers.authenticate(_credential(scope)))
         message = await receive()
         if message["type"] != "http.request" or message.get("more_body", False):
             await self._answer_long(caller, message, scope, receive, send)

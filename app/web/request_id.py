@@ -1,9 +1,21 @@
-"""Gives every request an id, on every answer and in every log line. Pure ASGI, since it wraps hot paths too."""
+"""Gives every request an id, on every answer and in every log line, and answers what headers were left for them.
+
+Pure ASGI, since it wraps hot paths too.
+"""
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.ids import new_id
+
+
+_EXTRA = "oneshape.headers"
+
+
+def extra_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Headers that go with whatever this request is answered, an error included; add to them before it is."""
+    headers: list[tuple[bytes, bytes]] = scope.setdefault(_EXTRA, [])
+    return headers
 
 
 class RequestIds:
@@ -18,11 +30,12 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         request_id = new_id("req")
-        header = (b"x-request-id", request_id.encode())
+        extra = extra_headers(scope)
+        extra.append((b"x-request-id", request_id.encode()))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
