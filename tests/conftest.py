@@ -10,7 +10,6 @@ settings.register_profile(
     "house",
     deadline=None,
     derandomize="CI" in os.environ,
-    database=None if "CI" in os.environ else settings.default.database,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
