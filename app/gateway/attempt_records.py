@@ -16,6 +16,7 @@ from app.gateway.work import Cancelled, Work
 from app.store import attempts, tasks
 from app.store.attempts import Attempt, Result
 from app.store.database import Database, Tx
+from app.wire.vendor_errors import without_keys
 
 
 class AttemptRecords:
@@ -70,7 +71,7 @@ class AttemptRecords:
         result = Result(
             _state_after(failure.failure),
             failure=failure.failure.value,
-            detail=failure.detail,
+            detail=without_keys(failure.detail),
             http_status=failure.status,
             exposure_units=images_charge(stop.target.cost, attempt.images_asked) if owed else 0,
         )

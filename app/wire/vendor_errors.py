@@ -23,14 +23,17 @@ _RETRY_AFTER_S: Final = (1.0, 60.0)
 _SCRUBBED_CHARS: Final = 4_000
 _FINE_CODES: Final = frozenset({"success", "ok", "0", "200", "none", ""})
 _GONE: Final = "[…]"
+_KEYS: Final = (
+    re.compile(r"\bbearer\s+\S+", re.IGNORECASE),
+    re.compile(r"\b(?:sk|pk|rk|ak|key|token|whsec)[-_][\w-]{6,}|\bAIza[\w-]{10,}", re.IGNORECASE),
+)
 _UNSHOWABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"<[^<>]*>"), " "),
     (re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), " "),
     (re.compile(r"[(\[]?\s*\b(?:request|trace)[ _-]?id\b\s*[:=]?\s*[\w-]+\s*[)\]]?", re.IGNORECASE), " "),
     (re.compile(r"\bdata:[\w/.+-]*;base64,\S*", re.IGNORECASE), _GONE),
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+", re.IGNORECASE), _GONE),
-    (re.compile(r"\bbearer\s+\S+", re.IGNORECASE), _GONE),
-    (re.compile(r"\b(?:sk|pk|rk|ak|key|token|whsec)[-_][\w-]{6,}|\bAIza[\w-]{10,}", re.IGNORECASE), _GONE),
+    *((pattern, _GONE) for pattern in _KEYS),
     (re.compile(r"\S*@\S+"), _GONE),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9a-f:.]{2,45}\](?::\d+)?", re.IGNORECASE), _GONE),
     (
@@ -121,6 +124,13 @@ def scrub(text: str, hidden: Iterable[str] = ()) -> str:
         text = pattern.sub(put, text)
     text = " ".join(text.split())
     return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1].rstrip() + "…"
+
+
+def without_keys(text: str) -> str:
+    """A vendor's message for the record: as it is, but for what looks like a key (fault-cases F81)."""
+    for pattern in _KEYS:
+        text = pattern.sub(_GONE, text)
+    return text
 
 
 def _documents(reply: Reply) -> Sequence[Json]:

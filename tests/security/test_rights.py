@@ -153,7 +153,7 @@ async def test_each_role_may_do_what_the_table_says(world: World, method: str, p
     found = []
     for role in ROLES:
         async with world.client(role) as client:
-            body = None if method in ("GET", "HEAD") else {}
+            body: dict[str, str] | None = None if method in ("GET", "HEAD") else {}
             found.append((await client.request(method, world.path(pattern), json=body)).status_code)
     assert tuple(found) == TABLE[(method, pattern)]
 
