@@ -9,6 +9,7 @@ from app.web import account, chat, gemini, health, images, media, models, tasks
 from app.web.admin import routes as admin
 from app.web.console import routes as console
 from app.web.errors import HANDLERS
+from app.web.front import Gateway
 from app.web.guard import Guard
 from app.web.load import Load
 from app.web.request_id import RequestIds
@@ -19,7 +20,7 @@ def create_app(services: Services) -> FastAPI:
     """An ASGI application that serves with `services`; opening and closing them is the caller's."""
     limits = services.limits
     wrong_keys = WrongKeys(per_minute=limits.wrong_keys_per_minute, clock=services.clock)
-    app = FastAPI(
+    app = Gateway(
         title="Oneshape",
         version="1",
         docs_url=None,
@@ -32,4 +33,5 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(room.router(services))
     app.add_middleware(Guard, load=Load(limits.load, rng=random.SystemRandom()))
     app.add_middleware(RequestIds)
+    app.go_straight(chat.PATH, chat.endpoint(services))
     return app

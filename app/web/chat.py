@@ -25,12 +25,19 @@ from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
 from app.web.strict import is_strict
 
+PATH = "/v1/chat/completions"
 DONE = b"data: [DONE]\n\n"
 
 
 def router(services: Services) -> APIRouter:
     """The routes of the chat surface."""
     routes = APIRouter(tags=["chat"])
+    routes.routes.append(Route(PATH, endpoint(services), methods=["POST"]))
+    return routes
+
+
+def endpoint(services: Services) -> ChatEndpoint:
+    """The ASGI application behind the route."""
 
     async def draw(request: Request) -> Response:
         """Answers a conversation with an image model: with pictures of its last user message."""
@@ -63,8 +70,7 @@ def router(services: Services) -> APIRouter:
         document = openai_chat.render(finished, completion_id=completion_id, style=style)
         return document_response(document, headers=answer_headers(finished))
 
-    routes.routes.append(Route("/v1/chat/completions", ChatEndpoint(services, draw), methods=["POST"]))
-    return routes
+    return ChatEndpoint(services, draw)
 
 
 def _stream(

@@ -31,16 +31,11 @@ IN_MEMORY_BYTES: Final = 2**20
 """A body that is larger waits on disk until it is whole: it may hold pictures."""
 REPLAY_BYTES: Final = 64 * 1024
 
-_STREAM_START: Final[Message] = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": (
-        (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ),
-}
-_END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
+_STREAM_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
 
 Body = bytes | Path
 
@@ -112,11 +107,11 @@ async def _send_pieces(pieces: Pieces, send: Send) -> None:
     """
     async with aclosing(pieces):
         piece = await anext(pieces)  # Begun before anything can interrupt us: a generator that never ran ends nothing.
-        await send(_STREAM_START)
+        await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
         while piece:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             piece = await anext(pieces, b"")
-        await send(_END)
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _credential(scope: Scope) -> str | None:

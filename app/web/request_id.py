@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.ids import new_id
 
-
 _EXTRA = "oneshape.headers"
 
 
@@ -38,5 +37,6 @@ class RequestIds:
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+        # Every request runs in a task, and so in a context of its own: nothing has to be unbound.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        await self._app(scope, receive, send_with_id)

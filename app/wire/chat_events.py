@@ -40,6 +40,7 @@ class ChatEvents:
         self._hide_usage = hide_usage
         self._splitter = SseSplitter(max_event_bytes=MAX_EVENT_BYTES)
         self._started = False
+        self._head = self._our_head = b""
         self._first_bytes = 0
         self._relayed_bytes = 0
         self._events = 0
@@ -57,7 +58,7 @@ class ChatEvents:
         except SseEventTooLarge as error:
             self._break(Failure.UNREADABLE, error.message)
             return b""
-        return b"".join([self._relayed(block) for block in blocks])
+        return b"".join([self._like_the_first(block) or self._relayed(block) for block in blocks])
 
     def close(self) -> bytes:
         """The last event, when it lacked its blank line."""
@@ -76,6 +77,25 @@ class ChatEvents:
         said_bytes = self._relayed_bytes - self._first_bytes * self._events
         return max(self._events - 1 - self.finished, -(-said_bytes // _TOKEN_BYTES), 0)
 
+    def _like_the_first(self, block: bytes) -> bytes:
+        """The event as the client gets it, if it begins as the first one did, up to the model's name, and tells nothing
+        but a piece of the answer; else nothing. Nearly all events are like that, and this costs a tenth of reading them.
+        """
+        head_bytes = len(self._head)
+        if not head_bytes or not block.startswith(self._head) or self.done or self.failure is not None:
+            return b""
+        usage = block.find(b'"usage"', head_bytes)
+        if (usage >= 0 and not block.startswith(b":null", usage + 7)) or block.find(b'"error"', head_bytes) >= 0:
+            return b""
+        if block.find(b"\n", head_bytes) != len(block) - 2:
+            return b""
+        if not self.finished and block.find(b'"finish_reason":"', head_bytes) >= 0:
+            self.finished = True
+        self._events += 1
+        relayed = self._our_head + block[head_bytes:]
+        self._relayed_bytes += len(relayed)
+        return relayed
+
     def _relayed(self, block: bytes) -> bytes:
         """One event as the client gets it."""
         if self.done or self.failure is not None:
@@ -93,9 +113,17 @@ class ChatEvents:
         relayed = with_model(block, self._model)
         if not self._events:
             self._first_bytes = len(relayed)
+            self._learn(block, relayed)
         self._events += 1
         self._relayed_bytes += len(relayed)
         return relayed
+
+    def _learn(self, block: bytes, relayed: bytes) -> None:
+        """Remembers how the first event begins, the model's name included, if events of this stream can be told by it."""
+        end = relayed.rfind(self._model) + len(self._model)
+        tail_bytes = len(relayed) - end
+        if self._model in relayed and b'"model"' not in relayed[end:]:
+            self._head, self._our_head = block[: len(block) - tail_bytes], relayed[:end]
 
     def _mended(self, block: bytes) -> bytes | None:
         """The event in the one form that every client reads; None when there is nothing in it to relay."""
