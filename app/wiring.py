@@ -24,10 +24,12 @@ from app.gateway.catalog.live import FileSource, LiveCatalog, Source
 from app.gateway.chat import Chats
 from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
+from app.gateway.drained import DrainedVendors
 from app.gateway.faults import Faults
 from app.gateway.limits import RateLimits
 from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.plan import Planner
+from app.gateway.routing import Router
 from app.gateway.services import LoadLimits, Services, WebLimits
 from app.media.door import Door
 from app.media.fetch import Fetcher
@@ -42,6 +44,7 @@ from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.store import migrate
 from app.store.database import Database
 from app.upstream.client import CallLimits, VendorClient
+from app.upstream.health import BreakerRules
 from app.upstream.http import HttpTransport
 from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
@@ -114,6 +117,8 @@ class Ground:
     converter: Converter
     client: VendorClient
     pool: VendorPool
+    drained: DrainedVendors
+    router: Router
 
 
 @asynccontextmanager
@@ -180,6 +185,8 @@ async def _open_ground(
     stack.push_async_callback(converter.close)
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
+    pool = VendorPool(clock, rng=random.SystemRandom(), rules=_breaker_rules(settings))
+    drained = await _open_drained(stack, database, clock)
     return Ground(
         settings=settings,
         clock=clock,
@@ -192,8 +199,17 @@ async def _open_ground(
         fetcher=await _open_fetcher(stack, settings, clock),
         converter=converter,
         client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
-        pool=VendorPool(clock),
+        pool=pool,
+        drained=drained,
+        router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
     )
+
+
+async def _open_drained(stack: AsyncExitStack, database: Database, clock: Clock) -> DrainedVendors:
+    drained = DrainedVendors(database, clock=clock)
+    await drained.refresh()
+    stack.push_async_callback(_stop, asyncio.create_task(drained.run(), name="drained"))
+    return drained
 
 
 def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
@@ -208,10 +224,10 @@ def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
     )
     return Chats(
         books=books,
-        caller=ChatCaller(transport, ground.pool, clock=ground.clock, waits=waits),
+        caller=ChatCaller(transport, clock=ground.clock, waits=waits),
+        router=ground.router,
         pool=ground.pool,
         clock=ground.clock,
-        rng=random.SystemRandom(),
     )
 
 
@@ -221,7 +237,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
         database=ground.database,
         clock=ground.clock,
         catalog=lambda: ground.catalog.current,
-        planner=Planner(DIALECTS, resting=ground.pool.resting, rng=random.SystemRandom()),
+        planner=Planner(DIALECTS, ground.router),
         media=ground.media,
         signer=ground.signer,
         fetcher=ground.fetcher,
@@ -348,6 +364,10 @@ def _call_limits(settings: Settings) -> CallLimits:
         idle_s=settings.vendor_idle_s,
         blob_bytes=settings.max_result_file_mb * MB,
     )
+
+
+def _breaker_rules(settings: Settings) -> BreakerRules:
+    return BreakerRules(failures=settings.breaker_failures, open_s=settings.breaker_open_s)
 
 
 def _web_limits(settings: Settings) -> WebLimits:

@@ -1,7 +1,6 @@
 """The use case: a client's text request goes to a vendor and back, and is paid for to the token."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +17,7 @@ from app.gateway.blame import answer_for
 from app.gateway.caller import Caller
 from app.gateway.chat_books import Bill, ChatBooks
 from app.gateway.chat_call import ChatCaller, Streaming
-from app.gateway.routing import order
+from app.gateway.routing import Router
 from app.store.chats import Chat
 from app.upstream.pool import VendorPool
 from app.wire.chat_events import DONE, error_event
@@ -44,14 +43,12 @@ Pieces = AsyncGenerator[bytes, None]
 class Chats:
     """Serves text requests."""
 
-    def __init__(
-        self, *, books: ChatBooks, caller: ChatCaller, pool: VendorPool, clock: Clock, rng: random.Random
-    ) -> None:
+    def __init__(self, *, books: ChatBooks, caller: ChatCaller, router: Router, pool: VendorPool, clock: Clock) -> None:
         self._books = books
         self._caller = caller
+        self._router = router
         self._pool = pool
         self._clock = clock
-        self._rng = rng
 
     async def answer(self, caller: Caller, model: Model, request: ChatRequest) -> Whole | Pieces:
         """The answer to a request: pieces when it asked for a stream.
@@ -59,7 +56,7 @@ class Chats:
         Raises: GatewayError: it is not admitted, or no vendor answered it; nothing was charged.
         """
         caller.demand(model)
-        targets = order(model, resting=self._pool.resting, rng=self._rng)[:ATTEMPTS_MAX]
+        targets = self._router.order(self._router.usable(model))[:ATTEMPTS_MAX]
         if not targets:
             raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
         bill = await self._books.open(caller, model, request, at=self._clock.now())
@@ -82,13 +79,17 @@ class Chats:
     async def _ask(self, bill: Bill, targets: list[Target]) -> tuple[Target, ChatAnswer | Streaming]:
         """The answer of the first target that gives one; else the bill is ended, and the error is the client's."""
         failures: list[VendorFailure] = []
-        target = targets[0]
+        target, called = targets[0], False
         try:
             for target in targets:
+                trial = self._pool.trial(target, retry=called, last=target is targets[-1])
+                if trial is None:
+                    continue
                 try:
-                    return target, await self._caller.call(bill.request, target, public_model=bill.model.id)
+                    return target, await self._caller.call(bill.request, target, trial, public_model=bill.model.id)
                 except VendorFailure as failure:
                     failures.append(failure)
+                    called = called or trial.called
                     if failure.failure not in _NEXT:
                         break
         except BaseException:  # We are being stopped while the vendor works: it may bill us, nobody is charged.
@@ -135,9 +136,9 @@ class Chats:
         """Ends the vendor's part and settles: by the usage it reported, else by what was relayed."""
         streaming.arriving.close(soon=failure is None and streaming.events.done)
         if failure is None:
-            streaming.loan.succeeded()
+            streaming.trial.delivered()
         else:
-            streaming.loan.failed(failure)
+            streaming.trial.failed(failure)
         usage, estimated = usage_in(streaming.events.usage), False
         if usage is None:
             usage, estimated = usage_estimated(bill.request, streaming.events.output_tokens), True

@@ -11,7 +11,7 @@ from app.core.exchange import Failure, VendorFailure
 from app.dialects import openai_chat
 from app.dialects.openai_chat import ChatAnswer
 from app.upstream.client import retry_after_s
-from app.upstream.pool import Loan, VendorPool
+from app.upstream.trial import Trial
 from app.upstream.waiting import Arriving, ChatTransport, Post, Waits
 from app.wire.chat_events import ChatEvents
 from app.wire.sse import looks_like_sse
@@ -32,55 +32,55 @@ class ChatWaits:
 
 @dataclass(slots=True)
 class Streaming:
-    """A stream of which the first piece for the client is here. `loan` is to be ended with the stream."""
+    """A stream of which the first piece for the client is here. `trial` is to be ended with the stream."""
 
     arriving: Arriving
     events: ChatEvents
     first: bytes
-    loan: Loan
+    trial: Trial
 
 
 class ChatCaller:
     """Calls vendors for text."""
 
-    def __init__(self, transport: ChatTransport, pool: VendorPool, *, clock: Clock, waits: ChatWaits) -> None:
+    def __init__(self, transport: ChatTransport, *, clock: Clock, waits: ChatWaits) -> None:
         self._transport = transport
-        self._pool = pool
         self._clock = clock
         self._waits = waits
 
-    async def call(self, request: ChatRequest, target: Target, *, public_model: str) -> ChatAnswer | Streaming:
+    async def call(
+        self, request: ChatRequest, target: Target, trial: Trial, *, public_model: str
+    ) -> ChatAnswer | Streaming:
         """The target's answer: whole, or for a stream request usually a stream that has begun well.
 
-        Raises: VendorFailure; its health is counted.
+        The trial is ended with the answer, a stream's by its reader. Raises: VendorFailure.
         """
-        loan = await self._pool.borrow(target.vendor)
         try:
-            answer = await self._call(request, target, public_model, loan)
+            answer = await self._call(request, target, trial, public_model)
         except VendorFailure as failure:
-            loan.failed(failure)
+            trial.failed(failure)
             raise
         except BaseException:
-            loan.give_back()
+            trial.close()
             raise
         if isinstance(answer, ChatAnswer):
-            loan.succeeded()
+            trial.delivered()
         return answer
 
     async def _call(
-        self, request: ChatRequest, target: Target, public_model: str, loan: Loan
+        self, request: ChatRequest, target: Target, trial: Trial, public_model: str
     ) -> ChatAnswer | Streaming:
-        post = Post(
-            target.vendor.base_url.rstrip("/") + openai_chat.PATH, loan.key, openai_chat.encode(request, target)
-        )
-        arriving = await self._transport.post(post, self._waits_for(request, target))
+        waits = self._waits_for(request, target)
+        key = await trial.take(within_s=waits.first_byte_s)
+        post = Post(target.vendor.base_url.rstrip("/") + openai_chat.PATH, key, openai_chat.encode(request, target))
+        arriving = await self._transport.post(post, waits)
         streaming = None
         try:
             if arriving.headers.get("content-encoding", "identity") != "identity":
                 raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=arriving.status)
             first = await _some(arriving)
             if request.stream and arriving.status == 200 and _is_stream(arriving.headers, first):
-                streaming = await _begin(arriving, openai_chat.events(request, public_model), first, loan)
+                streaming = await _begin(arriving, openai_chat.events(request, public_model), first, trial)
                 return streaming
             return await self._whole(arriving, first)
         finally:
@@ -110,7 +110,7 @@ class ChatCaller:
         )
 
 
-async def _begin(arriving: Arriving, events: ChatEvents, chunk: bytes, loan: Loan) -> Streaming:
+async def _begin(arriving: Arriving, events: ChatEvents, chunk: bytes, trial: Trial) -> Streaming:
     """Reads until there is something for the client: an error before that is still an error of the whole request."""
     piece = events.feed(chunk)
     while not (events.answered or events.done or events.failure) and (chunk := await _some(arriving)):
@@ -120,7 +120,7 @@ async def _begin(arriving: Arriving, events: ChatEvents, chunk: bytes, loan: Loa
     if not events.answered:
         said_nothing = VendorFailure(Failure.UNREADABLE, "a stream without an event", status=arriving.status)
         raise events.failure or said_nothing
-    return Streaming(arriving, events, piece, loan)
+    return Streaming(arriving, events, piece, trial)
 
 
 async def _some(arriving: Arriving) -> bytes:

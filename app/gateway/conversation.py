@@ -20,7 +20,7 @@ from app.gateway.work import Work
 from app.media.spool import SpoolFolder
 from app.store.attempts import Attempt
 from app.upstream.client import VendorClient
-from app.upstream.pool import VendorPool
+from app.upstream.trial import Trial
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +45,9 @@ _WORTH_ASKING_AGAIN: Final = frozenset(
 class Conversation:
     """Speaks with vendors for the dispatcher."""
 
-    def __init__(self, *, clock: Clock, client: VendorClient, pool: VendorPool, records: AttemptRecords) -> None:
+    def __init__(self, *, clock: Clock, client: VendorClient, records: AttemptRecords) -> None:
         self._clock = clock
         self._client = client
-        self._pool = pool
         self._records = records
         self._exchanges: Counter[str] = Counter()
         self._pauses: Counter[str] = Counter()
@@ -58,7 +57,7 @@ class Conversation:
         return 0 < self._exchanges[task_id] == self._pauses[task_id]
 
     async def ask(
-        self, work: Work, attempt: Attempt, stop: Stop, request: ImageRequest, folder: SpoolFolder
+        self, work: Work, attempt: Attempt, stop: Stop, trial: Trial, request: ImageRequest, folder: SpoolFolder
     ) -> ImageResult:
         """Sends the request and waits for its pictures, within the vendor's time and the task's.
 
@@ -74,7 +73,7 @@ class Conversation:
 
         try:
             with _counted(self._exchanges, work.task_id):
-                return await self._ask(work, attempt, stop, request, folder, before_send)
+                return await self._ask(work, attempt, stop, trial, request, folder, before_send)
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT if sent else Failure.UNAVAILABLE, _TOO_SLOW) from error
 
@@ -83,12 +82,13 @@ class Conversation:
         work: Work,
         attempt: Attempt,
         stop: Stop,
+        trial: Trial,
         request: ImageRequest,
         folder: SpoolFolder,
         before_send: Callable[[Call], Awaitable[None]],
     ) -> ImageResult:
         async with asyncio.timeout(self._left_s(work)) as limit:
-            async with self._pool.credential(stop.vendor) as credential:
+            async with trial.credential(within_s=self._left_s(work)) as credential:
                 limit.reschedule(asyncio.get_running_loop().time() + self._patience_s(stop, work))
                 outcome = await self._client.drive(
                     stop.dialect.start(request, stop.target),
@@ -102,26 +102,26 @@ class Conversation:
             await self._records.accepted(work, attempt, outcome.handle)
             return await self._poll(work, stop, outcome, folder, credential=credential)
 
-    async def resume(self, work: Work, attempt: Attempt, stop: Stop, folder: SpoolFolder) -> ImageResult:
+    async def resume(self, work: Work, attempt: Attempt, stop: Stop, trial: Trial, folder: SpoolFolder) -> ImageResult:
         """Polls what an earlier owner sent and the vendor accepted; it is never sent again. Raises: VendorFailure."""
         assert attempt.handle is not None
         try:
             with _counted(self._exchanges, work.task_id):
                 async with asyncio.timeout(self._patience_s(stop, work)):
                     return await self._poll(
-                        work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=None
+                        work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=trial
                     )
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT, _TOO_SLOW) from error
 
     async def _poll(
-        self, work: Work, stop: Stop, pending: Pending, folder: SpoolFolder, *, credential: str | None
+        self, work: Work, stop: Stop, pending: Pending, folder: SpoolFolder, *, credential: str | Trial
     ) -> ImageResult:
         unreadable = 0
         while True:
             await self._pause(work, pending.poll_after_s)
             try:
-                outcome = await self._poll_once(stop, pending.handle, folder, credential)
+                outcome = await self._poll_once(work, stop, pending.handle, folder, credential)
             except VendorFailure as failure:
                 unreadable = unreadable + 1 if failure.failure is Failure.UNREADABLE else 0
                 if not _worth_asking_again(failure, unreadable):
@@ -136,12 +136,12 @@ class Conversation:
             pending = replace(outcome, progress=max(outcome.progress, pending.progress))
 
     async def _poll_once(
-        self, stop: Stop, handle: str, folder: SpoolFolder, credential: str | None
+        self, work: Work, stop: Stop, handle: str, folder: SpoolFolder, credential: str | Trial
     ) -> ImageResult | Pending:
-        """One poll, with the credential that created the work; where that is not known, each is tried in turn."""
-        if credential is None:
-            async with self._pool.credential(stop.vendor) as credential:
-                return await self._poll_once(stop, handle, folder, credential)
+        """One poll, with the credential that created the work; where that is not known, each in turn."""
+        if isinstance(credential, Trial):
+            async with credential.credential(within_s=self._left_s(work)) as lent:
+                return await self._poll_once(work, stop, handle, folder, lent)
         poll = stop.dialect.poll(handle, stop.target)
         return await self._client.drive(poll, stop.vendor, credential=credential, open_sink=folder.open_sink)
 

@@ -17,11 +17,13 @@ from app.gateway.attempt_records import AttemptRecords
 from app.gateway.conversation import Conversation
 from app.gateway.faults import NO_FAULTS, Faults
 from app.gateway.inputs import told
-from app.gateway.outputs import OutputDesk, mismatches
+from app.gateway.outputs import OutputDesk, as_asked, mismatches
 from app.gateway.plan import ATTEMPTS_MAX, Stop
 from app.gateway.work import AttemptDone, Drawn, Past, Work
 from app.media.spool import SpoolFolder
 from app.store.attempts import Attempt
+from app.upstream.pool import VendorPool
+from app.upstream.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Dispatcher:
         records: AttemptRecords,
         conversation: Conversation,
         outputs: OutputDesk,
+        pool: VendorPool,
         faults: Faults = NO_FAULTS,
     ) -> None:
         self._records = records
         self._conversation = conversation
         self._outputs = outputs
+        self._pool = pool
         self._faults = faults
 
     async def draw(self, work: Work, folder: SpoolFolder) -> Drawn:
@@ -73,49 +77,69 @@ class Dispatcher:
         return failed + await self._fill(work, folder, share.first, share.count, others, ordinal=attempt.ordinal + 1)
 
     async def _fill(
-        self, work: Work, folder: SpoolFolder, first: int, count: int, stops: Sequence[Stop], *, ordinal: int
+        self,
+        work: Work,
+        folder: SpoolFolder,
+        first: int,
+        count: int,
+        stops: Sequence[Stop],
+        *,
+        ordinal: int,
+        called: bool = False,
     ) -> Drawn:
-        """Asks the first stop for `count` pictures, in as many calls as it needs, all at once."""
+        """Asks the first stop for `count` pictures, in as many calls as it needs, all at once.
+
+        `called`: some vendor was called for them before.
+        """
         if not stops:
             return Drawn()
         per_call = stops[0].takes.images_per_call
         return await _together(
-            self._one_call(work, folder, first + done, min(per_call, count - done), stops, ordinal=ordinal)
+            self._one_call(work, folder, first + done, min(per_call, count - done), stops, ordinal, called)
             for done in range(0, count, per_call)
         )
 
     async def _one_call(
-        self, work: Work, folder: SpoolFolder, first: int, count: int, stops: Sequence[Stop], *, ordinal: int
+        self, work: Work, folder: SpoolFolder, first: int, count: int, stops: Sequence[Stop], ordinal: int, called: bool
     ) -> Drawn:
         stop, *others = stops
-        try:
-            return await self._attempt(work, folder, stop, first, count, ordinal=ordinal)
-        except VendorFailure as failure:
-            failed = Drawn(failures=(failure,))
-            if not failure.failure.not_accepted:
-                return failed
-            return failed + await self._fill(work, folder, first, count, others, ordinal=ordinal + 1)
+        trial = self._pool.trial(stop.target, retry=called, last=not others)
+        if trial is None:
+            return await self._fill(work, folder, first, count, others, ordinal=ordinal, called=called)
+        with trial:
+            try:
+                return await self._attempt(work, folder, stop, trial, first, count, ordinal=ordinal)
+            except VendorFailure as failure:
+                failed = Drawn(failures=(failure,))
+                if not failure.failure.not_accepted:
+                    return failed
+        called = called or trial.called
+        return failed + await self._fill(work, folder, first, count, others, ordinal=ordinal + 1, called=called)
 
     async def _attempt(
-        self, work: Work, folder: SpoolFolder, stop: Stop, first: int, count: int, *, ordinal: int
+        self, work: Work, folder: SpoolFolder, stop: Stop, trial: Trial, first: int, count: int, *, ordinal: int
     ) -> Drawn:
         """One try at one target. Raises: VendorFailure, with the attempt recorded as what it then is."""
         request = told(work.request, stop.takes, count)
         attempt = await self._records.intended(work, stop, slot=first, ordinal=ordinal, count=count)
-        asking = self._conversation.ask(work, attempt, stop, request, folder)
-        return await self._delivered(work, folder, stop, attempt, request, asking)
+        asking = self._conversation.ask(work, attempt, stop, trial, request, folder)
+        return await self._delivered(work, folder, stop, trial, attempt, request, asking)
 
     async def _resumed(self, work: Work, folder: SpoolFolder, stop: Stop, attempt: Attempt) -> Drawn:
         """An earlier owner's accepted attempt, polled to its end. Raises: VendorFailure."""
         request = replace(work.request, n=attempt.images_asked)
-        polling = self._conversation.resume(work, attempt, stop, folder)
-        return await self._delivered(work, folder, stop, attempt, request, polling)
+        trial = self._pool.trial(stop.target, retry=False, last=True)
+        assert trial is not None, "work that can go nowhere else is always tried"
+        with trial:
+            polling = self._conversation.resume(work, attempt, stop, trial, folder)
+            return await self._delivered(work, folder, stop, trial, attempt, request, polling)
 
     async def _delivered(
         self,
         work: Work,
         folder: SpoolFolder,
         stop: Stop,
+        trial: Trial,
         attempt: Attempt,
         request: ImageRequest,
         result: Coroutine[Any, Any, ImageResult],
@@ -125,8 +149,10 @@ class Dispatcher:
             self._faults.at("vendor.answered")
             images = await self._outputs.keep(answered, request, folder)
         except VendorFailure as failure:
+            trial.failed(failure)
             await self._records.failed(work, attempt, stop, failure)
             raise
+        trial.delivered(as_asked=as_asked(images, request))
         self._faults.at("media.stored")
         cost = images_charge(stop.target.cost, len(images))
         return Drawn(

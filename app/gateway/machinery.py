@@ -118,6 +118,9 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
 
 def _make_dispatcher(tools: Tools) -> tuple[Conversation, Dispatcher]:
     records = AttemptRecords(tools.database, clock=tools.clock, faults=tools.faults)
-    conversation = Conversation(clock=tools.clock, client=tools.client, pool=tools.pool, records=records)
+    conversation = Conversation(clock=tools.clock, client=tools.client, records=records)
     outputs = OutputDesk(fetcher=tools.fetcher, converter=tools.converter, media=tools.media)
-    return conversation, Dispatcher(records=records, conversation=conversation, outputs=outputs, faults=tools.faults)
+    dispatcher = Dispatcher(
+        records=records, conversation=conversation, outputs=outputs, pool=tools.pool, faults=tools.faults
+    )
+    return conversation, dispatcher

@@ -4,7 +4,7 @@ from app.core.exchange import Failure, VendorFailure
 from app.core.ids import new_id
 from app.core.image import MIME_OF, DeliveredImage, ImageRequest, ImageResult, InlineImage, RemoteImage, Warning
 from app.core.media import EXTENSIONS, Blob, MediaStore
-from app.core.shape import RATIO_TOLERANCE, parse_ratio
+from app.core.shape import RATIO_TOLERANCE, RESOLUTIONS, Size, nearest_resolution, parse_ratio
 from app.media.fetch import Fetcher, FetchFailed
 from app.media.pictures import Converter
 from app.media.spool import SpoolFolder
@@ -90,6 +90,17 @@ def mismatches(images: tuple[DeliveredImage, ...], request: ImageRequest) -> tup
         for image in images
         if abs(image.width / image.height / asked - 1) > 2 * RATIO_TOLERANCE
     )
+
+
+def as_asked(images: tuple[DeliveredImage, ...], request: ImageRequest) -> bool:
+    """Whether the pixels are of the ratio and the tier that were paid for (fault-cases F77). Larger is no fault."""
+    if mismatches(images, request):
+        return False
+    if request.resolution is None:
+        return True
+    asked = RESOLUTIONS.index(request.resolution)
+    drawn = (nearest_resolution(Size(image.width, image.height), RESOLUTIONS) for image in images)
+    return all(tier is not None and RESOLUTIONS.index(tier) >= asked for tier in drawn)
 
 
 def _without_surplus(blobs: list[tuple[Blob, str | None]], wanted: int) -> list[tuple[Blob, str | None]]:

@@ -1,7 +1,6 @@
 """What could serve a request: its targets in order, each with its dialect, and what each would have to ignore."""
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +8,7 @@ from app.core.catalog import Model, Target, Vendor
 from app.core.dialect import ImageDialect, Takes
 from app.core.errors import InvalidRequest, NoVendorAvailable
 from app.core.image import ImageRequest, Warning
-from app.gateway.routing import order
+from app.gateway.routing import Router
 
 ATTEMPTS_MAX: Final = 3
 """How many targets one picture is asked of, at most (fault-cases section 5)."""
@@ -50,22 +49,20 @@ class Stop:
 
 
 class Planner:
-    """Makes plans from a model's targets, the health of their vendors and chance."""
+    """Makes plans from a model's targets, in the order that the router gives them."""
 
-    def __init__(
-        self, dialects: Mapping[str, ImageDialect], *, resting: Callable[[Vendor], bool], rng: random.Random
-    ) -> None:
+    def __init__(self, dialects: Mapping[str, ImageDialect], router: Router) -> None:
         self._dialects = dialects
-        self._resting = resting
-        self._rng = rng
+        self._router = router
 
     def plan(self, model: Model, request: ImageRequest, *, strict: bool = False) -> tuple[Stop, ...]:
         """The stops in order, at most three, at least one.
 
-        Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask, or, when
-        `strict`, when each would ignore something.
+        What a target can be told decides before its vendor's health: a request that only resting vendors can serve is
+        served by them. Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask,
+        or, when `strict`, when each would ignore something.
         """
-        stops = [self.stop(target) for target in order(model, resting=self._resting, rng=self._rng)]
+        stops = [self.stop(target) for target in self._router.usable(model)]
         if not stops:
             raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
         stops = [stop for stop in stops if stop.draws(request.aspect_ratio)]
@@ -82,7 +79,8 @@ class Planner:
                 )
         if strict:
             stops = _without_warnings(stops, request)
-        return tuple(stops[:ATTEMPTS_MAX])
+        ordered = self._router.order([stop.target for stop in stops])
+        return tuple(self.stop(target) for target in ordered[:ATTEMPTS_MAX])
 
     def stop(self, target: Target) -> Stop:
         """The target with its dialect."""

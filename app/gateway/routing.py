@@ -1,18 +1,75 @@
-"""In which order a model's targets are tried."""
+"""In which order a model's targets are tried, and why: priority, weight, health, and what operators have drained."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from app.core.catalog import Model, Target, Vendor
+from app.core.catalog import Model, Target
+from app.upstream.pool import RestReason, Standing, VendorPool
+
+LeftOut = Literal["no_credential", "drained"]
 
 
-def order(model: Model, *, resting: Callable[[Vendor], bool], rng: random.Random) -> list[Target]:
-    """The model's usable targets: by priority, within one priority by weighted chance, those of resting vendors last.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target and how it stands: left out whatever happens, resting, or fit for `standing.share` of its work."""
 
-    A target without a credential is left out. A resting vendor is only put last, never left out: the last vendor of a
-    model is always tried.
-    """
-    usable = [target for target in model.targets if target.vendor.configured]
-    # Efraimidis-Spirakis: sorting by u^(1/weight), largest first, is a weighted shuffle.
-    chance = {id(target): rng.random() ** (1 / target.weight) for target in usable}
-    return sorted(usable, key=lambda target: (resting(target.vendor), target.priority, -chance[id(target)]))
+    target: Target
+    standing: Standing
+    left_out: LeftOut | None = None
+
+    @property
+    def reason(self) -> LeftOut | RestReason | None:
+        """Why it is not tried now; None when it may be."""
+        return self.left_out or self.standing.resting
+
+
+class Router:
+    """Orders targets by what this process knows of their vendors. `drained`: the names of vendors to be left out."""
+
+    def __init__(self, pool: VendorPool, *, drained: Callable[[], frozenset[str]], rng: random.Random) -> None:
+        self._pool = pool
+        self._drained = drained
+        self._rng = rng
+
+    def usable(self, model: Model) -> list[Target]:
+        """The targets that may be tried at all: those with a credential that are not drained."""
+        drained = self._drained()
+        return [one for one in model.targets if one.vendor.configured and one.vendor.name not in drained]
+
+    def order(self, targets: Sequence[Target]) -> list[Target]:
+        """The targets to try of those that could serve: by priority, within one priority by weighted chance.
+
+        Resting ones are left out, but the last one never is: where all rest, the one that will be ready first is tried.
+        What has just come back gets its place for a growing share of the work, else the end.
+        """
+        standings = [(target, self._pool.standing(target)) for target in targets]
+        fit = [(target, standing.share) for target, standing in standings if standing.resting is None]
+        if not fit:
+            return [target for target, _ in sorted(standings, key=lambda one: one[1].rest_s)[:1]]
+        if len(fit) == 1:
+            return [fit[0][0]]
+        # Efraimidis-Spirakis: sorting by u^(1/weight), largest first, is a weighted shuffle.
+        ranked = [
+            (share < 1 and self._rng.random() >= share, target.priority, -self._chance(target), target)
+            for target, share in fit
+        ]
+        return [target for *_, target in sorted(ranked, key=lambda rank: rank[:3])]
+
+    def places(self, model: Model) -> list[Place]:
+        """How every target of the model stands, in the order of the catalog."""
+        drained = self._drained()
+        return [self._place(target, drained) for target in model.targets]
+
+    def _place(self, target: Target, drained: frozenset[str]) -> Place:
+        vendor = target.vendor
+        left_out: LeftOut | None = None
+        if not vendor.configured:
+            left_out = "no_credential"
+        elif vendor.name in drained:
+            left_out = "drained"
+        return Place(target, self._pool.standing(target), left_out)
+
+    def _chance(self, target: Target) -> float:
+        return float(self._rng.random() ** (1 / target.weight))

@@ -1,139 +1,130 @@
-"""Who may be called now: credentials in turn, how many calls at once, and which vendors to leave alone for a while.
+"""Who may be called now: health, credentials and places of each vendor, as this process knows them.
 
-State is per vendor name, so it survives a change of the catalog.
+What is known is kept per vendor name, so it survives a change of the catalog. A vendor that is down is down for all its
+models; one model that draws nothing is left alone by itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Final
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from app.core.catalog import Vendor
+from app.core.catalog import Target, Vendor
 from app.core.clock import Clock
-from app.core.exchange import Failure, VendorFailure
+from app.upstream.health import Breaker, BreakerRules, BreakerState, Recent
+from app.upstream.trial import RetryBudget, Trial, VendorState, Watched
 
-BREAK_AFTER: Final = 5
-"""Consecutive failures that open the breaker (fault-cases section 5)."""
-BREAK_S: Final = 30.0
-BREAK_S_MAX: Final = 300.0
-COOL_DOWN_S: Final = 30.0
-RETRY_AFTER_S_MAX: Final = 60.0
-
-_OF_ONE_CREDENTIAL: Final = frozenset({Failure.RATE_LIMITED, Failure.UNAUTHORIZED, Failure.OUT_OF_FUNDS})
-_NOT_THE_VENDORS_FAULT: Final = frozenset({Failure.REJECTED, Failure.MODERATED})
+RestReason = Literal["breaker_open", "probe_running", "credentials_cooling"]
 
 
-@dataclass(slots=True)
-class _State:
-    slots: asyncio.Semaphore
-    concurrency: int
-    turn: int = 0
-    cooled_until: dict[str, float] = field(default_factory=dict)
-    failures: int = 0
-    opened: int = 0
-    open_until: float = 0.0
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a target is fit for new work. `resting` None: it is, for `share` of its work; else why not.
+
+    `rest_s`: how long it rests yet, as far as is known.
+    """
+
+    resting: RestReason | None = None
+    rest_s: float = 0.0
+    share: float = 1.0
 
 
-class Loan:
-    """A credential and a place in the vendor's concurrency, for one exchange. Only the first verb counts."""
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What this process has seen of a vendor, or of one model there."""
 
-    __slots__ = ("_ended", "_pool", "_state", "key")
+    breaker: BreakerState
+    failures_in_row: int
+    openings: int
+    rest_s: float
+    share: float
+    recent: Recent
 
-    def __init__(self, key: str, state: _State, pool: "VendorPool") -> None:
-        self.key = key
-        self._state = state
-        self._pool = pool
-        self._ended = False
 
-    def succeeded(self) -> None:
-        """The vendor answered: it is in health."""
-        if not self._ended:
-            self._state.failures = self._state.opened = 0
-            self._state.open_until = 0.0
-            self.give_back()
+@dataclass(frozen=True, slots=True)
+class VendorHealth:
+    """A vendor's health, its credentials and its places; and the health of each of its models that was asked for."""
 
-    def failed(self, failure: VendorFailure) -> None:
-        """The vendor failed."""
-        if not self._ended:
-            self._pool.note(self._state, self.key, failure)
-            self.give_back()
-
-    def give_back(self) -> None:
-        """Nothing is known of the vendor's health."""
-        if not self._ended:
-            self._ended = True
-            self._state.slots.release()
+    health: Health
+    credentials_ready: int
+    in_use: int
+    waiting: int
+    targets: Mapping[str, Health]
 
 
 class VendorPool:
-    """Credentials, concurrency and a breaker for each vendor, in this process."""
+    """What this process knows of each vendor, and work that begins there."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, rng: random.Random, rules: BreakerRules | None = None) -> None:
         self._clock = clock
-        self._states: dict[str, _State] = {}
+        self._rng = rng
+        self._rules = rules or BreakerRules()
+        self._states: dict[str, VendorState] = {}
+        self._budget = RetryBudget()
 
-    def resting(self, vendor: Vendor) -> bool:
-        """Whether the vendor is better left alone now: its breaker is open, or all its credentials are cooling down."""
-        state, now = self._state(vendor), self._clock.monotonic()
-        if state.open_until > now:
-            return True
-        return bool(vendor.api_keys) and all(state.cooled_until.get(key, 0.0) > now for key in vendor.api_keys)
+    def standing(self, target: Target) -> Standing:
+        """Whether the target is better left alone now."""
+        now = self._clock.monotonic()
+        state, model = self._known(target)
+        breakers = (state.watched.breaker, model.breaker)
+        if any(breaker.rests(now) for breaker in breakers):
+            rest_s = max(breaker.rest_s(now) for breaker in breakers)
+            return Standing("breaker_open" if rest_s else "probe_running", rest_s)
+        if (rest_s := state.credentials.rest_s(target.vendor.api_keys, now)) > 0:
+            return Standing("credentials_cooling", rest_s)
+        return Standing(share=min(breaker.share(now) for breaker in breakers))
 
-    @asynccontextmanager
-    async def credential(self, vendor: Vendor) -> AsyncIterator[str]:
-        """A credential for one exchange, within the vendor's concurrency. What the exchange raises counts for its
-        health.
+    def trial(self, target: Target, *, retry: bool, last: bool) -> Trial | None:
+        """Begins work at the target; None when it is to be left alone. `retry`: a vendor was called for it before.
+
+        `last`: it can go nowhere else. What has called nobody yet is then tried whatever the health is; a retry is made
+        only within the budget.
         """
-        loan = await self.borrow(vendor)
-        try:
-            yield loan.key
-        except VendorFailure as failure:
-            loan.failed(failure)
-            raise
-        except BaseException:
-            loan.give_back()
-            raise
-        loan.succeeded()
+        now = self._clock.monotonic()
+        state, model = self._known(target)
+        if retry and self._budget.spent:
+            return None
+        if (retry or not last) and (state.watched.breaker.rests(now) or model.breaker.rests(now)):
+            return None
+        return Trial(target, state, model, self._budget, self._clock, retry=retry, last=last)
 
-    async def borrow(self, vendor: Vendor) -> "Loan":
-        """The same for who cannot wrap the exchange in a block: to be ended by one of the loan's verbs."""
-        state = self._state(vendor)
-        await state.slots.acquire()
-        return Loan(self._pick(vendor, state), state, self)
+    def health(self, vendor: Vendor) -> VendorHealth:
+        """What was seen of the vendor."""
+        state, now = self._state(vendor), self._clock.monotonic()
+        return VendorHealth(
+            health=_health(state.watched, now),
+            credentials_ready=state.credentials.ready(vendor.api_keys, now),
+            in_use=state.in_use,
+            waiting=state.waiting,
+            targets={model: _health(watched, now) for model, watched in state.targets.items()},
+        )
 
-    def _state(self, vendor: Vendor) -> _State:
+    def _known(self, target: Target) -> tuple[VendorState, Watched]:
+        state = self._state(target.vendor)
+        model = state.targets.get(target.model)
+        if model is None:
+            model = state.targets[target.model] = Watched(Breaker(self._rules, self._rng))
+        return state, model
+
+    def _state(self, vendor: Vendor) -> VendorState:
         state = self._states.get(vendor.name)
-        if state is None or state.concurrency != vendor.concurrency:
-            fresh = _State(asyncio.Semaphore(vendor.concurrency), vendor.concurrency)
-            if state is not None:
-                fresh.cooled_until, fresh.failures, fresh.open_until = (
-                    state.cooled_until,
-                    state.failures,
-                    state.open_until,
-                )
-            state = self._states[vendor.name] = fresh
+        if state is None:
+            watched = Watched(Breaker(self._rules, self._rng))
+            state = VendorState(watched, asyncio.Semaphore(vendor.concurrency), vendor.concurrency)
+            self._states[vendor.name] = state
+        elif state.concurrency != vendor.concurrency:
+            state.slots, state.concurrency = asyncio.Semaphore(vendor.concurrency), vendor.concurrency
         return state
 
-    def _pick(self, vendor: Vendor, state: _State) -> str:
-        """The next credential in turn that is not cooling down; when all are, the one that is ready first."""
-        now, keys = self._clock.monotonic(), vendor.api_keys
-        state.turn += 1
-        in_turn = [keys[(state.turn + offset) % len(keys)] for offset in range(len(keys))]
-        ready = [key for key in in_turn if state.cooled_until.get(key, 0.0) <= now]
-        return ready[0] if ready else min(in_turn, key=lambda key: state.cooled_until[key])
 
-    def note(self, state: _State, key: str, failure: VendorFailure) -> None:
-        """Counts a failure for the health of the vendor, or of one of its credentials."""
-        now = self._clock.monotonic()
-        if failure.failure in _NOT_THE_VENDORS_FAULT:
-            return
-        if failure.failure in _OF_ONE_CREDENTIAL:
-            wait = min(max(failure.retry_after_s or COOL_DOWN_S, 1.0), RETRY_AFTER_S_MAX)
-            state.cooled_until[key] = now + wait
-            return
-        state.failures += 1
-        if state.failures >= BREAK_AFTER:
-            state.opened += 1
-            state.failures = 0
-            state.open_until = now + min(BREAK_S * state.opened, BREAK_S_MAX)
+def _health(watched: Watched, now: float) -> Health:
+    breaker = watched.breaker
+    return Health(
+        breaker=breaker.state(now),
+        failures_in_row=breaker.failures,
+        openings=breaker.openings,
+        rest_s=breaker.rest_s(now),
+        share=breaker.share(now),
+        recent=watched.sights.recent(now),
+    )
