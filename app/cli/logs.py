@@ -38,3 +38,5 @@ def set_up_logging(*, level: str, form: Literal["json", "console"]) -> None:
     root.setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
     # It logs every URL in full, and URLs carry credentials.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # It warns of every malformed form that a client sends.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
