@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -193,6 +194,17 @@ class Settings(BaseSettings):
     def media_in_bucket(self) -> bool:
         """Whether pictures are kept in an S3-compatible store, which replicas share."""
         return self.media_url.startswith("s3://")
+
+    @property
+    def unfinished_dir(self) -> Path:
+        """Where processes keep what is not finished: beside the pictures, so that storing one copies nothing."""
+        return (self.data_dir if self.media_in_bucket else self.media_dir) / "unfinished"
+
+    @property
+    def media_dir(self) -> Path:
+        """The directory of pictures that are files."""
+        url = urlsplit(self.media_url)
+        return Path(unquote(url.netloc + url.path))
 
     @model_validator(mode="before")
     @classmethod

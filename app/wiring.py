@@ -5,9 +5,7 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -26,7 +24,7 @@ from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
 from app.gateway.drained import DrainedVendors
 from app.gateway.faults import Faults
-from app.gateway.limits import RateLimits
+from app.gateway.limits import RateLimits, Rates
 from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.plan import Planner
 from app.gateway.routing import Router
@@ -151,7 +149,7 @@ async def open_services(
             catalog=lambda: ground.catalog.current,
             catalog_desk=ground.catalog_desk,
             callers=Callers(ground.database, hasher, clock=clock),
-            rates=RateLimits(clock),
+            rates=_open_rates(stack, settings, clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
             images=machinery.images,
             chats=_make_chats(stack, ground),
@@ -295,31 +293,39 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
 
 
 async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
-    """Where pictures end up, and where they are until then: on one file system, so that storing copies nothing."""
-    directory = settings.data_dir if settings.media_in_bucket else _media_directory(settings)
-    await asyncio.to_thread(sweep, directory / "unfinished")
-    own = await asyncio.to_thread(OwnDirectory.claim, directory / "unfinished")
+    """Where pictures end up, and where they are until then."""
+    await asyncio.to_thread(sweep, settings.unfinished_dir)
+    own = await asyncio.to_thread(OwnDirectory.claim, settings.unfinished_dir)
     stack.callback(own.close)
     spool = Spool(own.path / "spool")
     await spool.prepare()
     if settings.media_in_bucket:
         return _bucket(settings, env), spool
-    store = LocalMediaStore(directory, temporary=own.path / "temporary", min_free_bytes=settings.min_free_disk_mb * MB)
+    room = settings.min_free_disk_mb * MB
+    store = LocalMediaStore(settings.media_dir, temporary=own.path / "temporary", min_free_bytes=room)
     await store.prepare()
     return store, spool
 
 
-def _media_directory(settings: Settings) -> Path:
-    url = urlsplit(settings.media_url)
-    return Path(unquote(url.netloc + url.path))
-
-
 def _bucket(settings: Settings, env: Mapping[str, str]) -> MediaStore:
     try:
-        from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only where the extra s3 is installed
+        from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only with the extra s3
     except ModuleNotFoundError as error:
         raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
     return S3MediaStore.at(settings.media_url, endpoint=settings.media_s3_endpoint, env=env)
+
+
+def _open_rates(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Rates:
+    local = RateLimits(clock)
+    if settings.redis_url is None:
+        return local
+    try:
+        from app.gateway.limits_redis import SharedRateLimits  # noqa: PLC0415 - there only with the extra redis
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid([f"{PREFIX}REDIS_URL: install oneshape[redis] to share rate limits"]) from error
+    shared = SharedRateLimits.at(settings.redis_url, local=local, clock=clock)
+    stack.push_async_callback(shared.close)
+    return shared
 
 
 async def _catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:

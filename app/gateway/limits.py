@@ -1,8 +1,8 @@
-"""How many requests a key may make in a minute: exact over every sixty seconds, in this process."""
+"""How many requests a key may make in a minute: exact over every sixty seconds, in this process or wherever counted."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from app.core.clock import Clock
 from app.core.errors import RateLimited
@@ -28,6 +28,14 @@ class Allowance:
             raise RateLimited(f"This key may make {self.limit} requests in a minute.", retry_after_s=self.retry_after_s)
 
 
+class Rates(Protocol):
+    """Counts requests: in this process, or for all replicas together."""
+
+    async def count(self, caller: Caller) -> Allowance | None:
+        """Counts a request; None for a key without a limit. One too many is told, and not counted itself."""
+        ...
+
+
 class RateLimits:
     """Counts the requests of keys that have a limit. A sliding window: no edge at which twice as many pass (G94)."""
 
@@ -35,7 +43,7 @@ class RateLimits:
         self._clock = clock
         self._made: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def count(self, caller: Caller) -> Allowance | None:
+    async def count(self, caller: Caller) -> Allowance | None:
         """Counts a request; None for a key without a limit. One too many is told, and not counted itself."""
         limit = caller.key.requests_per_minute
         if limit is None:

@@ -11,7 +11,7 @@ from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.chat import Chats
 from app.gateway.images import Images
-from app.gateway.limits import RateLimits
+from app.gateway.limits import Rates
 from app.gateway.tasks import Tasks
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
@@ -56,7 +56,7 @@ class Services:
     catalog: Callable[[], Catalog]
     catalog_desk: CatalogDesk
     callers: Callers
-    rates: RateLimits
+    rates: Rates
     accounts: Accounts
     images: Images
     chats: Chats

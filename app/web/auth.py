@@ -24,13 +24,13 @@ async def caller_of(request: Request, services: Services) -> Caller:
 
     Raises: Unauthenticated, PermissionDenied, RateLimited.
     """
-    return count(request.scope, services, await services.callers.authenticate(bearer(request)))
+    return await count(request.scope, services, await services.callers.authenticate(bearer(request)))
 
 
 async def gemini_caller_of(request: Request, services: Services) -> Caller:
     """The client behind a request to the Gemini surface: `x-goog-api-key`, `?key=` or Bearer. Raises as `caller_of`."""
     secret = request.headers.get("x-goog-api-key") or request.query_params.get("key") or bearer(request)
-    return count(request.scope, services, await services.callers.authenticate(secret))
+    return await count(request.scope, services, await services.callers.authenticate(secret))
 
 
 def demand_admin(request: Request, services: Services) -> None:

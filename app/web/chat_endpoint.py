@@ -49,7 +49,7 @@ class ChatEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises: GatewayError, as long as nothing has been sent."""
-        caller = count(scope, self._services, await self._services.callers.authenticate(_credential(scope)))
+        caller = await count(scope, self._services, await self._services.callers.authenticate(_credential(scope)))
         message = await receive()
         if message["type"] != "http.request" or message.get("more_body", False):
             await self._answer_long(caller, message, scope, receive, send)

@@ -9,7 +9,7 @@ from app.web.request_id import extra_headers
 _COUNTED = "oneshape.counted"
 
 
-def count(scope: Scope, services: Services, caller: Caller) -> Caller:
+async def count(scope: Scope, services: Services, caller: Caller) -> Caller:
     """The caller, when the key may make this request. A request that is passed on is counted once.
 
     Raises: RateLimited.
@@ -17,7 +17,7 @@ def count(scope: Scope, services: Services, caller: Caller) -> Caller:
     if _COUNTED in scope:
         return caller
     scope[_COUNTED] = True
-    allowance = services.rates.count(caller)
+    allowance = await services.rates.count(caller)
     if allowance is not None:
         extra_headers(scope).extend(
             [

@@ -91,7 +91,7 @@ async def test_g94_no_sixty_seconds_have_more_than_the_limit_wherever_they_begin
     passed: list[float] = []
     for step in range(400):
         clock.time = 1000.0 + step * 0.7
-        allowance = rates.count(CALLER)
+        allowance = await rates.count(CALLER)
         assert allowance is not None
         if allowance.retry_after_s is None:
             passed.append(clock.time)
@@ -103,13 +103,14 @@ async def test_after_the_seconds_told_the_next_request_passes() -> None:
     clock = HandClock()
     rates = RateLimits(clock)
     for _ in range(3):
-        rates.count(CALLER)
+        await rates.count(CALLER)
         clock.time += 10
-    refused = rates.count(CALLER)
+    refused = await rates.count(CALLER)
     assert refused is not None
+    assert refused.retry_after_s is not None
     assert refused.retry_after_s == pytest.approx(30)
     clock.time += refused.retry_after_s
-    allowed = rates.count(CALLER)
+    allowed = await rates.count(CALLER)
     assert allowed is not None
     assert allowed.retry_after_s is None
 
@@ -117,8 +118,8 @@ async def test_after_the_seconds_told_the_next_request_passes() -> None:
 async def test_a_lowered_limit_holds_at_once() -> None:
     rates = RateLimits(HandClock())
     for _ in range(3):
-        rates.count(CALLER)
-    lowered = rates.count(Caller(replace(KEY, requests_per_minute=1), CALLER.account))
+        await rates.count(CALLER)
+    lowered = await rates.count(Caller(replace(KEY, requests_per_minute=1), CALLER.account))
     assert lowered is not None
     assert lowered.retry_after_s is not None
 
