@@ -1,5 +1,6 @@
 """Seeded mutations: of JSON documents, where their meaning is, and of bytes, where it is not."""
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -67,11 +68,16 @@ def _nodes(document: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+def _value(rng: random.Random) -> Any:
+    """A value of one's own: a document that shares it would change it for the next."""
+    return copy.deepcopy(rng.choice(VALUES))
+
+
 def _replace(rng: random.Random, document: Any) -> Any:
     if not (nodes := _nodes(document)):
-        return rng.choice(VALUES)
+        return _value(rng)
     container, key = rng.choice(nodes)
-    container[key] = rng.choice(VALUES)
+    container[key] = _value(rng)
     return document
 
 
@@ -86,7 +92,7 @@ def _add(rng: random.Random, document: Any) -> Any:
     containers = [document] + [container[key] for container, key in _nodes(document)]
     objects = [container for container in containers if isinstance(container, dict)]
     if objects:
-        rng.choice(objects)[rng.choice(NAMES)] = rng.choice(VALUES)
+        rng.choice(objects)[rng.choice(NAMES)] = _value(rng)
     return document
 
 
