@@ -46,7 +46,7 @@ export function start(render) {
     const found = match(path);
     const context = { path, query, params: found?.params ?? {}, signal: controller.signal };
     const node = found ? await found.show(context) : null;
-    if (!controller.signal.aborted) render(node, { path, moved: last !== path });
+    if (!controller.signal.aborted) render(node, { path, moved: last !== null && last !== path });
     last = path;
   };
   addEventListener("hashchange", show);
