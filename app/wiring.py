@@ -50,6 +50,7 @@ from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
 from app.worker.orphans import Orphans
 from app.worker.sweep import Sweep
+from app.worker.webhooks import Deliveries, DeliveryLimits
 from app.worker.worker import Worker
 
 MB: Final = 2**20
@@ -111,6 +112,7 @@ class Ground:
     media: MediaStore
     spool: Spool
     signer: MediaSigner
+    door: Door
     fetcher: Fetcher
     converter: Converter
     client: VendorClient
@@ -185,6 +187,7 @@ async def _open_ground(
     stack.push_async_callback(transport.aclose)
     pool = VendorPool(clock, rng=random.SystemRandom(), rules=_breaker_rules(settings))
     drained = await _open_drained(stack, database, clock)
+    door = await _open_door(stack, settings)
     return Ground(
         settings=settings,
         clock=clock,
@@ -194,7 +197,8 @@ async def _open_ground(
         media=media,
         spool=spool,
         signer=MediaSigner(secrets.secret_key.encode(), clock=clock),
-        fetcher=await _open_fetcher(stack, settings, clock),
+        door=door,
+        fetcher=Fetcher(door, clock=clock),
         converter=converter,
         client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
         pool=pool,
@@ -263,7 +267,7 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         database, clock=clock, owner=owner, every_s=settings.task_heartbeat_s, lease_s=settings.task_lease_s
     )
     if not tasks:
-        return Worker(heartbeat, claims=None, sweep=None)
+        return Worker(heartbeat, clock=clock, claims=None, sweep=None)
     claims = Claims(
         database=database,
         clock=clock,
@@ -289,7 +293,15 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         every_s=settings.task_sweep_s,
     )
     orphans = Orphans(database, ground.media, clock=clock, task_deadline_s=settings.task_deadline_s)
-    return Worker(heartbeat, claims=claims, sweep=sweep, others=(orphans.run,))
+    deliveries = Deliveries(
+        database=database,
+        clock=clock,
+        door=ground.door,
+        rng=random.SystemRandom(),
+        limits=DeliveryLimits(timeout_s=settings.webhook_timeout_s, tries=settings.webhook_attempts),
+        faults=faults,
+    )
+    return Worker(heartbeat, clock=clock, claims=claims, sweep=sweep, others=(orphans.run, deliveries.run))
 
 
 async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
@@ -355,12 +367,12 @@ async def _open_catalog(
     return live, desk
 
 
-async def _open_fetcher(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Fetcher:
+async def _open_door(stack: AsyncExitStack, settings: Settings) -> Door:
     resolver, transport = SystemResolver(), ExactTransport()
     stack.callback(resolver.close)
     stack.push_async_callback(transport.aclose)
     policy = AddressPolicy(str(network) for network in settings.allow_private_networks)
-    return Fetcher(Door(policy, resolver=resolver, transport=transport), clock=clock)
+    return Door(policy, resolver=resolver, transport=transport)
 
 
 def _call_limits(settings: Settings) -> CallLimits:

@@ -23,6 +23,7 @@ from app.gateway.settlement import Settlement
 from app.gateway.task_views import TaskViews
 from app.gateway.tasks import Tasks
 from app.gateway.watch import TaskWatch
+from app.gateway.webhooks import Announcer
 from app.media.fetch import Fetcher
 from app.media.pictures import Converter
 from app.media.signing import MediaSigner
@@ -73,7 +74,7 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         clock=clock,
         media_ttl_s=media_ttl_s,
         bell=bell,
-        announce=lambda tx, task_id, at: None,
+        announce=Announcer(views),
         faults=faults,
     )
     inputs, store = InputDesk(fetcher=tools.fetcher), InputStore(tools.media)
