@@ -8,7 +8,7 @@ from typing import Final
 from app.core.catalog import Model, Target
 from app.core.chat import ChatRequest, usage_estimated
 from app.core.clock import Clock
-from app.core.errors import GatewayError, NoVendorAvailable
+from app.core.errors import GatewayError
 from app.core.exchange import Failure, VendorFailure
 from app.core.pricing import TokenUsage, Units, tokens_charge
 from app.dialects import openai_chat
@@ -17,7 +17,7 @@ from app.gateway.blame import answer_for
 from app.gateway.caller import Caller
 from app.gateway.chat_books import Bill, ChatBooks
 from app.gateway.chat_call import ChatCaller, Streaming
-from app.gateway.routing import Router
+from app.gateway.routing import Router, nobody
 from app.store.chats import Chat
 from app.upstream.pool import VendorPool
 from app.wire.chat_events import DONE, error_event
@@ -58,7 +58,7 @@ class Chats:
         caller.demand(model)
         targets = self._router.order(self._router.usable(model))[:ATTEMPTS_MAX]
         if not targets:
-            raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
+            raise nobody()
         bill = await self._books.open(caller, model, request, at=self._clock.now())
         target, answer = await self._ask(bill, targets)
         if isinstance(answer, Streaming):

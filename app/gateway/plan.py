@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from app.core.catalog import Model, Target, Vendor
 from app.core.dialect import ImageDialect, Takes
-from app.core.errors import InvalidRequest, NoVendorAvailable
+from app.core.errors import InvalidRequest
 from app.core.image import ImageRequest, Warning
-from app.gateway.routing import Router
+from app.gateway.routing import Router, nobody
 
 ATTEMPTS_MAX: Final = 3
 """How many targets one picture is asked of, at most (fault-cases section 5)."""
+
+
+Unfit = Literal["ratio_not_drawn", "inputs_not_taken", "mask_not_taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,19 @@ class Stop:
         """Whether this target is known to draw the ratio."""
         drawn = self.target.aspect_ratios
         return aspect_ratio is None or not drawn or aspect_ratio in drawn
+
+    def takes_inputs(self, request: ImageRequest) -> bool:
+        """Whether every reference picture can be handed over: a URL can be fetched, bytes have no URL."""
+        forms = self.takes.input_forms
+        return all("data" in forms or ("url" in forms and picture.url is not None) for picture in request.inputs)
+
+    def unfit_for(self, request: ImageRequest) -> Unfit | None:
+        """Why this target cannot serve the request, whatever its vendor's health; None when it can."""
+        if not self.draws(request.aspect_ratio):
+            return "ratio_not_drawn"
+        if not self.takes_inputs(request):
+            return "inputs_not_taken"
+        return "mask_not_taken" if request.mask is not None and not self.takes.mask else None
 
     def ignores(self, request: ImageRequest) -> tuple[Warning, ...]:
         """What this target cannot be told of the request."""
@@ -59,24 +75,16 @@ class Planner:
         """The stops in order, at most three, at least one.
 
         What a target can be told decides before its vendor's health: a request that only resting vendors can serve is
-        served by them. Raises: NoVendorAvailable when none is configured; InvalidRequest when none can take the mask,
-        or, when `strict`, when each would ignore something.
+        served by them. Raises: NoVendorAvailable when none is configured; InvalidRequest when none can serve it, or,
+        when `strict`, when each would ignore something.
         """
         stops = [self.stop(target) for target in self._router.usable(model)]
         if not stops:
-            raise NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
-        stops = [stop for stop in stops if stop.draws(request.aspect_ratio)]
-        if not stops:
-            raise InvalidRequest(
-                f"The aspect_ratio {request.aspect_ratio!r} is drawn by no vendor that is configured.",
-                param="aspect_ratio",
-            )
-        if request.mask is not None:
-            stops = [stop for stop in stops if stop.takes.mask]
-            if not stops:
-                raise InvalidRequest(
-                    "A mask cannot be applied by what serves this model.", code="unsupported_parameter", param="mask"
-                )
+            raise nobody()
+        unfit = [stop.unfit_for(request) for stop in stops]
+        if all(unfit):
+            raise _refusal(unfit, request)
+        stops = [stop for stop, reason in zip(stops, unfit, strict=True) if reason is None]
         if strict:
             stops = _without_warnings(stops, request)
         ordered = self._router.order([stop.target for stop in stops])
@@ -86,6 +94,19 @@ class Planner:
         """The target with its dialect."""
         dialect = self._dialects[target.vendor.dialect]
         return Stop(target, dialect, dialect.takes(target))
+
+
+def _refusal(unfit: list[Unfit | None], request: ImageRequest) -> InvalidRequest:
+    """Why no target can serve a request: what even the best of them cannot do."""
+    for reason, message, param in (
+        ("mask_not_taken", "A mask cannot be applied by what serves this model.", "mask"),
+        ("inputs_not_taken", "What serves this model does not take reference images in the form given.", "image"),
+    ):
+        if reason in unfit:
+            return InvalidRequest(message, code="unsupported_parameter", param=param)
+    return InvalidRequest(
+        f"The aspect_ratio {request.aspect_ratio!r} is drawn by no vendor that is configured.", param="aspect_ratio"
+    )
 
 
 def _without_warnings(stops: list[Stop], request: ImageRequest) -> list[Stop]:

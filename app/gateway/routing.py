@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.core.catalog import Model, Target
+from app.core.errors import NoVendorAvailable
 from app.upstream.pool import RestReason, Standing, VendorPool
 
 LeftOut = Literal["no_credential", "drained"]
@@ -23,6 +24,11 @@ class Place:
     def reason(self) -> LeftOut | RestReason | None:
         """Why it is not tried now; None when it may be."""
         return self.left_out or self.standing.resting
+
+
+def nobody() -> NoVendorAvailable:
+    """The error for a model of which no target may be tried at all."""
+    return NoVendorAvailable("No vendor is configured for this model.", retry_after_s=60, should_retry=False)
 
 
 class Router:
@@ -44,10 +50,7 @@ class Router:
         Resting ones are left out, but the last one never is: where all rest, the one that will be ready first is tried.
         What has just come back gets its place for a growing share of the work, else the end.
         """
-        standings = [(target, self._pool.standing(target)) for target in targets]
-        fit = [(target, standing.share) for target, standing in standings if standing.resting is None]
-        if not fit:
-            return [target for target, _ in sorted(standings, key=lambda one: one[1].rest_s)[:1]]
+        fit = self._fit(targets)
         if len(fit) == 1:
             return [fit[0][0]]
         # Efraimidis-Spirakis: sorting by u^(1/weight), largest first, is a weighted shuffle.
@@ -56,6 +59,16 @@ class Router:
             for target, share in fit
         ]
         return [target for *_, target in sorted(ranked, key=lambda rank: rank[:3])]
+
+    def likely(self, targets: Sequence[Target]) -> list[tuple[Target, float]]:
+        """The same without chance: the likeliest order, each with about the share of requests that begin there."""
+        fit = sorted(self._fit(targets), key=lambda one: (one[0].priority, -one[0].weight))
+        first = [one for one in fit if one[0].priority == fit[0][0].priority]
+        total = sum(target.weight * share for target, share in first)
+        chances = [target.weight * share / total for target, share in first]
+        return [
+            (target, chance) for (target, _), chance in zip(fit, chances + [0.0] * (len(fit) - len(first)), strict=True)
+        ]
 
     def places(self, model: Model) -> list[Place]:
         """How every target of the model stands, in the order of the catalog."""
@@ -70,6 +83,14 @@ class Router:
         elif vendor.name in drained:
             left_out = "drained"
         return Place(target, self._pool.standing(target), left_out)
+
+    def _fit(self, targets: Sequence[Target]) -> list[tuple[Target, float]]:
+        """Those that do not rest, each with its share of work; where all rest, the one that is ready first."""
+        standings = [(target, self._pool.standing(target)) for target in targets]
+        fit = [(target, standing.share) for target, standing in standings if standing.resting is None]
+        if fit or not standings:
+            return fit
+        return [(min(standings, key=lambda one: one[1].rest_s)[0], 1.0)]
 
     def _chance(self, target: Target) -> float:
         return float(self._rng.random() ** (1 / target.weight))

@@ -91,9 +91,9 @@ class VendorClient:
         body = body_of(call)
         request = self._http.build_request(
             call.method,
-            vendor.base_url.rstrip("/") + call.path,
+            url_of(call, vendor),
             params=call.query or None,
-            headers=_headers(call, credential, body),
+            headers=headers_of(call, credential, body),
             content=body.chunks() if body is not None else None,
             timeout=httpx.Timeout(None, connect=self._limits.connect_s),
         )
@@ -154,7 +154,13 @@ async def _with_idle_limit(chunks: AsyncIterator[bytes], idle_s: float) -> Async
         yield chunk
 
 
-def _headers(call: Call, credential: str, body: Body | None) -> dict[str, str]:
+def url_of(call: Call, vendor: Vendor) -> str:
+    """Where a call goes, without its query. What the catalog says is kept as it is, a double slash too."""
+    return vendor.base_url.rstrip("/") + call.path
+
+
+def headers_of(call: Call, credential: str, body: Body | None) -> dict[str, str]:
+    """The header fields of a call; those of the connection are not among them."""
     auth = {"authorization": f"Bearer {credential}"} if call.auth == "bearer" else {"x-goog-api-key": credential}
     headers = {
         **auth,
@@ -182,7 +188,7 @@ def _events(body: bytes) -> tuple[Json, ...]:
 
 
 def retry_after_s(value: str | None, clock: Clock) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date; None when it says nothing usable."""
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date; None when it says nothing."""
     if value is None:
         return None
     try:
