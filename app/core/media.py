@@ -148,8 +148,10 @@ class MediaStore(Protocol):
         """Stores the bytes durably: when it returns they survive a crash. Raises: Overloaded (storage_unavailable)."""
         ...
 
-    async def blob(self, name: str) -> Blob:
-        """The stored bytes as a blob that can be read here. Raises: NotFound (media_not_found)."""
+    async def blob(self, name: str, *, sha256: str) -> Blob:
+        """The stored bytes as a blob that can be read here. `sha256`: theirs, from when they were stored: hashing
+        a picture again would take longer than sending it. Raises: NotFound (media_not_found).
+        """
         ...
 
     def read(self, name: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:

@@ -56,7 +56,7 @@ class InputStore:
     async def fetch(self, record: Mapping[str, Any]) -> dict[str, Blob] | None:
         """A recorded request's pictures by name; None when one is gone."""
         try:
-            return {name: await self._media.blob(name) for name in stored_names(record)}
+            return {name: await self._media.blob(name, sha256=digest) for name, digest in stored_names(record).items()}
         except NotFound:
             return None
 

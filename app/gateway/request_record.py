@@ -55,10 +55,10 @@ def from_record(record: Mapping[str, Any], blobs: Mapping[str, Blob]) -> ImageRe
     )
 
 
-def stored_names(record: Mapping[str, Any]) -> frozenset[str]:
-    """The names under which the record's pictures are in the media store."""
+def stored_names(record: Mapping[str, Any]) -> dict[str, str]:
+    """The names under which the record's pictures are in the media store, each with its sha256."""
     pictures = [*record.get("inputs", ()), record.get("mask") or {}]
-    return frozenset(picture["stored"] for picture in pictures if "stored" in picture)
+    return {picture["stored"]: picture["sha256"] for picture in pictures if "stored" in picture}
 
 
 def warnings_of(rows: Any) -> tuple[Warning, ...]:

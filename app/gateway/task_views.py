@@ -103,7 +103,9 @@ class TaskViews:
 
     async def blobs(self, rows: TaskRows) -> dict[str, Blob]:
         """The pictures' bytes by id. Raises: NotFound (media_not_found)."""
-        return {row.id: await self._media.blob(media_name(row.id, row.mime)) for row in rows.pictures}
+        return {
+            row.id: await self._media.blob(media_name(row.id, row.mime), sha256=row.sha256) for row in rows.pictures
+        }
 
     def _served(self, row: Media, base_url: str, *, now: float, blobs: Mapping[str, Blob]) -> ServedImage:
         image = DeliveredImage(

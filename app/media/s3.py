@@ -10,7 +10,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, S3Store
 
-from app.core.media import Blob, Stored, sniff
+from app.core.media import HEAD_BYTES, Blob, Stored, sniff
 from app.media.names import checked, is_ours, not_found, unavailable
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ class S3MediaStore:
         except _FAILURES as error:
             raise unavailable() from error
 
-    async def blob(self, name: str) -> Blob:
+    async def blob(self, name: str, *, sha256: str) -> Blob:
         """The stored bytes, in memory: pictures are a few MB. Raises: NotFound (media_not_found), Overloaded."""
-        return Blob.of(b"".join([chunk async for chunk in self.read(name)]))
+        data = b"".join([chunk async for chunk in self.read(name)])
+        return Blob(len(data), sha256, data[:HEAD_BYTES], data=data)
 
     async def read(self, name: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start`, `length` of them or all, in chunks.

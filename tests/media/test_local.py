@@ -1,6 +1,5 @@
 """The local store keeps what it is given, whole or not at all, and leads nowhere but into its own directory."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -34,8 +33,8 @@ async def test_what_is_put_is_read_again(store: LocalMediaStore) -> None:
     data = os.urandom(3 * CHUNK_BYTES + 7)
     await store.put(NAME, Blob.of(data))
     assert await contents(store) == data
-    blob = await store.blob(NAME)
-    assert (blob.size_bytes, blob.sha256, blob.head) == (len(data), hashlib.sha256(data).hexdigest(), data[:64])
+    blob = await store.blob(NAME, sha256="5f3a")
+    assert (blob.size_bytes, blob.sha256, blob.head) == (len(data), "5f3a", data[:64])
     assert blob.path is not None
     assert blob.path.read_bytes() == data
 
@@ -56,7 +55,7 @@ async def test_a_spooled_file_is_taken_over_without_copying_and_outlives_its_spo
     spooled = tmp_path / "spooled"
     spooled.write_bytes(b"picture")
     await store.put(NAME, Blob(7, "", b"picture", path=spooled))
-    stored = (await store.blob(NAME)).path
+    stored = (await store.blob(NAME, sha256="")).path
     assert stored is not None
     assert stored.samefile(spooled)
     spooled.unlink()
@@ -109,21 +108,21 @@ async def test_e67_a_name_that_we_did_not_make_is_unknown(store: LocalMediaStore
         await contents(store, name)
     assert caught.value.code == "media_not_found"
     with pytest.raises(NotFound):
-        await store.blob(name)
+        await store.blob(name, sha256="")
     with pytest.raises(NotFound):
         await store.delete(name)
 
 
 async def test_e67_a_link_in_the_store_is_not_followed(store: LocalMediaStore, tmp_path: Path) -> None:
     await store.put(NAME, Blob.of(b"x"))
-    stored = (await store.blob(NAME)).path
+    stored = (await store.blob(NAME, sha256="")).path
     assert stored is not None
     stored.unlink()
     stored.symlink_to("/etc/passwd")
     with pytest.raises(NotFound):
         await contents(store)
     with pytest.raises(NotFound):
-        await store.blob(NAME)
+        await store.blob(NAME, sha256="")
 
 
 async def test_unknown_and_deleted_names_are_not_found_and_deleting_again_is_no_error(store: LocalMediaStore) -> None:

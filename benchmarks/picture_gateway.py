@@ -1,0 +1,163 @@
+"""A gateway and its vendor of big pictures as processes of their own, and how much the gateway's takes."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ADMIN_KEY: Final = "adm-3tY8wQ5nZ1xV6bR9"
+ADMIN: Final = {"authorization": f"Bearer {ADMIN_KEY}"}
+DIALECTS: Final = ("openai_images", "chat_images", "gemini", "image_tasks")
+_CATALOG: Final = """\
+version: 1
+currency: USD
+vendors:
+  openai_images: {{dialect: openai_images, base_url: "{url}", api_keys: [k-1], concurrency: 64}}
+  chat_images: {{dialect: chat_images, base_url: "{url}", api_keys: [k-1], concurrency: 64}}
+  gemini: {{dialect: gemini, base_url: "{url}/gemini", api_keys: [k-1], concurrency: 64}}
+  image_tasks:
+    dialect: image_tasks
+    base_url: "{url}"
+    api_keys: [k-1]
+    concurrency: 64
+    options: {{tasks_path: /tasks, poll_seconds: 0.1}}
+  by_url: {{dialect: openai_images, base_url: "{url}/url", api_keys: [k-1], concurrency: 64}}
+models:
+"""
+_MODEL: Final = '  - {{id: {0}, kind: image, price: {{per_image: "0.05"}}, targets: [{{vendor: {0}, model: big}}]}}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway at `port`; `key` is a client's, `media` where it keeps pictures."""
+
+    port: int
+    vendor_port: int
+    pid: int
+    key: str
+    media: Path
+
+    def get(self, path: str) -> Any:
+        """An operator's question."""
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=ADMIN, timeout=120, trust_env=False).json()
+
+    def counts(self) -> Any:
+        """What the vendor saw."""
+        return httpx.get(f"http://127.0.0.1:{self.vendor_port}/counts", trust_env=False).json()
+
+    def rss_mb(self) -> float:
+        """Resident memory now, file maps included."""
+        return self._status("VmRSS")
+
+    def peak_mb(self) -> float:
+        """The most resident memory since `forget_peak`, as the kernel saw it."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """Begins to look for the peak anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def cpu_s(self) -> float:
+        """Processor seconds so far, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def forget_pictures(self) -> None:
+        """Erases what was stored: a run makes more of it than small disks have room for."""
+        for shard in self.media.glob("??"):
+            shutil.rmtree(shard, ignore_errors=True)
+
+    def _status(self, name: str) -> float:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) / 1024
+        raise KeyError(name)
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Gateway]:
+    """Starts both, the gateway pinned to one core and everything else to the others where that can be done."""
+    vendor_port, port = _free_port(), _free_port()
+    gateway_cpus, other_cpus = _cpus()
+    os.sched_setaffinity(0, other_cpus)
+    catalog = _CATALOG.format(url=f"http://127.0.0.1:{vendor_port}/v1")
+    (directory / "catalog.yaml").write_text(catalog + "".join(map(_MODEL.format, (*DIALECTS, "by_url"))))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONESHAPE_")} | {
+        "PYTHONPATH": str(ROOT),
+        "ONESHAPE_DATA_DIR": str(directory),
+        "ONESHAPE_CATALOG": str(directory / "catalog.yaml"),
+        "ONESHAPE_ADMIN_KEY": ADMIN_KEY,
+        "ONESHAPE_SECRET_KEY": "9d1c7f3e5b8a42f6a0e4c2d8b6f19a37",
+        "ONESHAPE_ALLOW_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "ONESHAPE_KEY_CONCURRENCY": "64",
+        "ONESHAPE_MIN_FREE_DISK_MB": "0",
+        "ONESHAPE_LOG_LEVEL": "warning",
+    }
+    vendor = [sys.executable, "-m", "benchmarks.picture_vendor", str(vendor_port)]
+    gateway = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    with (
+        (directory / "log").open("wb") as log,
+        _process(vendor, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as selling,
+        _process(gateway, cwd=directory, env=environment, stdout=log, stderr=log) as serving,
+    ):
+        os.sched_setaffinity(serving.pid, gateway_cpus)
+        assert selling.stdout is not None
+        selling.stdout.readline()
+        _wait_until_ready(port, serving, directory / "log")
+        yield Gateway(port, vendor_port, serving.pid, _new_key(port), directory / "media")
+
+
+@contextmanager
+def _process(command: list[str], **options: Any) -> "Iterator[subprocess.Popen[bytes]]":
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _cpus() -> tuple[set[int], set[int]]:
+    cpus = sorted(os.sched_getaffinity(0))
+    return {cpus[0]}, set(cpus[1:]) or {cpus[0]}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            sys.exit(f"the gateway ended:\n{log.read_text()}")
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    sys.exit(f"the gateway is not ready:\n{log.read_text()}")
+
+
+def _new_key(port: int) -> str:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/admin", headers=ADMIN, timeout=30, trust_env=False) as admin:
+        account = admin.post("/accounts", json={"name": "bench", "billing": "prepaid"}).raise_for_status().json()["id"]
+        grant = {"units": 10**12, "reason": "benchmark"}
+        admin.post(f"/accounts/{account}/grants", json=grant).raise_for_status()
+        made = admin.post("/keys", json={"account_id": account, "name": "bench"}).raise_for_status().json()
+    return str(made["key"])

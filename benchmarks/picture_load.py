@@ -1,0 +1,145 @@
+"""Clients of big pictures: each connection asks again and again, and what it gets is compared byte by byte.
+
+Requests are made of shared parts, so that sixteen uploads cost the memory of one. Not for small answers: see `load.py`.
+"""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
+
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request: `body` in parts, so that the large ones are shared."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Sequence[bytes] = ()
+
+    def parts(self) -> list[bytes]:
+        """The request as it is sent."""
+        length = sum(map(len, self.body))
+        headers = {"host": "127.0.0.1", **self.headers, "content-length": str(length)}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return [f"{self.method} {self.path} HTTP/1.1\r\n{lines}\r\n".encode(), *self.body]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: bytes
+
+    def document(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A keep-alive connection: one request at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._held = bytearray()
+        self._wanted = 0
+        self._status = 0
+        self._answer: asyncio.Future[Answer] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Sends it and waits for the whole answer. Raises: ConnectionError."""
+        self._answer = asyncio.get_running_loop().create_future()
+        for part in ask.parts():
+            self._transport.write(part)
+        return await self._answer
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the loop."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by the loop."""
+        self._held += self._buffer[:nbytes]
+        if not self._wanted:
+            end = self._held.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = bytes(self._held[:end]).lower()
+            self._status = int(head[9:12])
+            at = head.find(b"content-length:")
+            self._wanted = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            del self._held[: end + 4]
+        if len(self._held) >= self._wanted and self._answer is not None:
+            body, self._held, self._wanted = bytes(self._held), bytearray(), 0
+            self._answer.set_result(Answer(self._status, body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the loop."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError("the connection was lost"))
+
+
+async def connected(port: int) -> Connection:
+    """A new connection to this machine's port."""
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    return connection
+
+
+class Pulse:
+    """Asks /healthz a hundred times a second from a thread of its own: how long the event loop lets others wait."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._ended = threading.Event()
+        self._times_ms: list[float] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def percentile_ms(self, share: float) -> float:
+        """The time that this share of the answers took at most."""
+        ordered = sorted(self._times_ms) or [0.0]
+        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+    def _run(self) -> None:
+        with socket.create_connection(("127.0.0.1", self._port)) as connection:
+            while not self._ended.wait(0.01):
+                started = time.perf_counter()
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+                connection.recv(4096)
+                self._times_ms.append((time.perf_counter() - started) * 1000)
+
+
+async def in_crowd(connections: Sequence[Connection], count: int, one: Callable[[Connection], Any]) -> float:
+    """Does `one` so often, each connection as fast as it can; returns the seconds that it took."""
+    left: Iterator[int] = iter(range(count))
+
+    async def work(connection: Connection) -> None:
+        for _ in left:
+            await one(connection)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work(connection) for connection in connections))
+    return time.perf_counter() - started
