@@ -5,20 +5,21 @@ import random
 from fastapi import FastAPI
 
 from app.gateway.services import Services
-from app.web import account, chat, gemini, health, images, media, models, tasks
+from app.web import account, chat, gemini, health, images, media, metrics, models, tasks
+from app.web.access import Access
 from app.web.admin import routes as admin
 from app.web.console import routes as console
 from app.web.errors import HANDLERS
 from app.web.front import Gateway
 from app.web.guard import Guard
 from app.web.load import Load
-from app.web.request_id import RequestIds
 from app.web.wrong_keys import WrongKeys
 
 
 def create_app(services: Services) -> FastAPI:
     """An ASGI application that serves with `services`; opening and closing them is the caller's."""
     limits = services.limits
+    load = Load(limits.load, rng=random.SystemRandom(), lagged=services.metrics.lagged)
     wrong_keys = WrongKeys(per_minute=limits.wrong_keys_per_minute, clock=services.clock)
     app = Gateway(
         title="Oneshape",
@@ -31,7 +32,8 @@ def create_app(services: Services) -> FastAPI:
     )
     for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
         app.include_router(room.router(services))
-    app.add_middleware(Guard, load=Load(limits.load, rng=random.SystemRandom()))
-    app.add_middleware(RequestIds)
+    app.include_router(metrics.router(services, load))
+    app.add_middleware(Guard, load=load)
+    app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
     app.go_straight(chat.PATH, chat.endpoint(services))
     return app

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.ids import new_id
 from app.core.media import MediaStore
@@ -24,8 +25,10 @@ from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
 from app.gateway.drained import DrainedVendors
 from app.gateway.faults import Faults
+from app.gateway.gauges import Gauges
 from app.gateway.limits import RateLimits, Rates
 from app.gateway.machinery import Machinery, Tools, make_machinery
+from app.gateway.metrics import Metrics
 from app.gateway.plan import Planner
 from app.gateway.routing import Router
 from app.gateway.services import LoadLimits, Services, WebLimits
@@ -119,6 +122,11 @@ class Ground:
     pool: VendorPool
     drained: DrainedVendors
     router: Router
+    metrics: Metrics
+
+    def current(self) -> Catalog:
+        """The catalog in force."""
+        return self.catalog.current
 
 
 @asynccontextmanager
@@ -144,11 +152,11 @@ async def open_services(
         stack.push_async_callback(machinery.execution.drain)
         stack.push_async_callback(worker.stop, grace_s=settings.grace_s)
         worker.start()
-        hasher = KeyHasher(secrets.secret_key)
+        hasher, metrics_token = KeyHasher(secrets.secret_key), settings.metrics_token
         yield Services(
             clock=clock,
             database=ground.database,
-            catalog=lambda: ground.catalog.current,
+            catalog=ground.current,
             catalog_desk=ground.catalog_desk,
             callers=Callers(ground.database, hasher, clock=clock),
             rates=_open_rates(stack, settings, clock),
@@ -159,8 +167,11 @@ async def open_services(
             media=ground.media,
             signer=ground.signer,
             spool=ground.spool,
+            metrics=ground.metrics,
+            gauges=Gauges(ground.database, clock, ground.current, ground.pool, ground.drained.names, ground.spool),
             limits=_web_limits(settings),
             admin_key=secrets.admin_key,
+            metrics_token=metrics_token and metrics_token.get_secret_value(),
             idempotency_s=settings.idempotency_hours * 3600.0,
             public_url=settings.public_url,
         )
@@ -185,7 +196,8 @@ async def _open_ground(
     stack.push_async_callback(converter.close)
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
-    pool = VendorPool(clock, rng=random.SystemRandom(), rules=_breaker_rules(settings))
+    metrics, rules = Metrics(), BreakerRules(settings.breaker_failures, settings.breaker_open_s)
+    pool = VendorPool(clock, rng=random.SystemRandom(), rules=rules, seen=metrics.attempt)
     drained = await _open_drained(stack, database, clock)
     door = await _open_door(stack, settings)
     return Ground(
@@ -204,6 +216,7 @@ async def _open_ground(
         pool=pool,
         drained=drained,
         router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
+        metrics=metrics,
     )
 
 
@@ -215,7 +228,7 @@ async def _open_drained(stack: AsyncExitStack, database: Database, clock: Clock)
 
 
 def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
-    settings, transport, books = ground.settings, HttpTransport(), ChatBooks(ground.database)
+    settings, transport, books = ground.settings, HttpTransport(), ChatBooks(ground.database, ground.metrics)
     stack.push_async_callback(transport.aclose)
     stack.push_async_callback(books.close)
     waits = ChatWaits(
@@ -238,7 +251,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
     tools = Tools(
         database=ground.database,
         clock=ground.clock,
-        catalog=lambda: ground.catalog.current,
+        catalog=ground.current,
         planner=Planner(DIALECTS, ground.router),
         media=ground.media,
         signer=ground.signer,
@@ -248,6 +261,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
         pool=ground.pool,
         owner=owner,
         faults=faults,
+        metrics=ground.metrics,
     )
     limits = AdmissionLimits(
         task_deadline_s=settings.task_deadline_s,
@@ -289,7 +303,6 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         claims=claims,
         settlement=machinery.settlement,
         media=ground.media,
-        bell=machinery.bell,
         every_s=settings.task_sweep_s,
     )
     orphans = Orphans(database, ground.media, clock=clock, task_deadline_s=settings.task_deadline_s)
@@ -382,10 +395,6 @@ def _call_limits(settings: Settings) -> CallLimits:
         idle_s=settings.vendor_idle_s,
         blob_bytes=settings.max_result_file_mb * MB,
     )
-
-
-def _breaker_rules(settings: Settings) -> BreakerRules:
-    return BreakerRules(failures=settings.breaker_failures, open_s=settings.breaker_open_s)
 
 
 def _web_limits(settings: Settings) -> WebLimits:

@@ -14,6 +14,7 @@ from app.core.errors import GatewayError, InsufficientQuota, Overloaded
 from app.core.ids import new_ordered_id
 from app.core.pricing import MAX_UNITS, Price, TokenUsage, Units, tokens_charge
 from app.gateway.caller import Caller
+from app.gateway.metrics import Metrics
 from app.store.bookings import Hold, Settlement, book, budget_period
 from app.store.chats import Chat
 from app.store.database import Database, Tx
@@ -59,8 +60,9 @@ class _Entry:
 class ChatBooks:
     """Writes holds and settlements. Whatever waits while a transaction runs is the next transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -119,6 +121,8 @@ class ChatBooks:
         refusals = [None] * len(holds) if error is not None else writing.result()
         for entry, refusal in zip(holds, refusals, strict=True):
             _tell(entry, error or refusal)
+        if error is None:
+            self._metrics.texts_charged(entry.settlement.chat.units for entry in settlements if entry.settlement)
         for entry in settlements:
             _tell(entry, error)
 

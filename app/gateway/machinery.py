@@ -16,6 +16,7 @@ from app.gateway.faults import Faults
 from app.gateway.images import Images
 from app.gateway.input_store import InputStore
 from app.gateway.inputs import InputDesk
+from app.gateway.metrics import Metrics
 from app.gateway.outputs import OutputDesk
 from app.gateway.plan import Planner
 from app.gateway.rebuild import Rebuilder
@@ -48,6 +49,7 @@ class Tools:
     pool: VendorPool
     owner: str
     faults: Faults
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         media_ttl_s=media_ttl_s,
         bell=bell,
         announce=Announcer(views),
+        metrics=tools.metrics,
         faults=faults,
     )
     inputs, store = InputDesk(fetcher=tools.fetcher), InputStore(tools.media)

@@ -10,8 +10,10 @@ from app.gateway.accounts import Accounts
 from app.gateway.caller import Callers
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.chat import Chats
+from app.gateway.gauges import Gauges
 from app.gateway.images import Images
 from app.gateway.limits import Rates
+from app.gateway.metrics import Metrics
 from app.gateway.tasks import Tasks
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
@@ -48,7 +50,7 @@ class WebLimits:
 class Services:
     """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us.
 
-    `idempotency_s`: how long an Idempotency-Key is remembered.
+    `idempotency_s`: how long an Idempotency-Key is remembered. `metrics_token`: opens /metrics, beside the admin key.
     """
 
     clock: Clock
@@ -64,7 +66,10 @@ class Services:
     media: MediaStore
     signer: MediaSigner
     spool: Spool
+    metrics: Metrics
+    gauges: Gauges
     limits: WebLimits
     admin_key: str
+    metrics_token: str | None
     idempotency_s: float
     public_url: str | None

@@ -14,6 +14,7 @@ from app.core.pricing import images_charge
 from app.core.task import TaskStatus
 from app.gateway.bell import Bell
 from app.gateway.faults import NO_FAULTS, Faults
+from app.gateway.metrics import Metrics
 from app.gateway.task_views import error_record
 from app.gateway.work import Drawn, Work
 from app.store import attempts, ledger, media, tasks
@@ -37,6 +38,7 @@ class Settlement:
         media_ttl_s: float,
         bell: Bell,
         announce: Announce,
+        metrics: Metrics,
         faults: Faults = NO_FAULTS,
     ) -> None:
         self._database = database
@@ -44,6 +46,7 @@ class Settlement:
         self._media_ttl_s = media_ttl_s
         self._bell = bell
         self._announce = announce
+        self._metrics = metrics
         self._faults = faults
 
     async def succeed(self, work: Work, drawn: Drawn) -> None:
@@ -75,6 +78,9 @@ class Settlement:
             self._announce(tx, work.task_id, now)
 
         await self._settle(work.task_id, unit)
+        self._metrics.task_ended(
+            outcome.status, model=work.request.model, pictures=outcome.images_delivered, units=outcome.units
+        )
 
     async def fail(self, task_id: str, error: GatewayError, *, lease_token: str | None) -> None:
         """Releases the hold: nothing was delivered, so nothing is charged. `lease_token` None: it was still queued.
@@ -83,6 +89,7 @@ class Settlement:
         """
         now = self._clock.now()
         await self._settle(task_id, lambda tx: self.fail_within(tx, task_id, error, lease_token=lease_token, at=now))
+        self._metrics.task_ended(TaskStatus.FAILED)
 
     def fail_within(self, tx: Tx, task_id: str, error: GatewayError, *, lease_token: str | None, at: float) -> None:
         """As `fail`, inside a transaction that also found out that it has failed."""
@@ -101,6 +108,12 @@ class Settlement:
         await self._settle(
             work.task_id, lambda tx: self.cancel_within(tx, work.task_id, lease_token=work.lease_token, at=now)
         )
+        self._metrics.task_ended(TaskStatus.CANCELLED)
+
+    def ended_within(self, task_id: str, status: TaskStatus) -> None:
+        """To call when what `fail_within` or `cancel_within` wrote is committed: tells those who wait, and counts."""
+        self._bell.ring(task_id)
+        self._metrics.task_ended(status)
 
     def _end(self, tx: Tx, task_id: str, outcome: Finish, *, lease_token: str | None, reason: str, at: float) -> None:
         tasks.finish(tx, task_id, lease_token=lease_token, outcome=outcome, at=at)

@@ -103,16 +103,20 @@ class Tasks:
         """
         now = self._clock.now()
 
-        def unit(tx: Tx) -> TaskRows | None:
+        def unit(tx: Tx) -> tuple[bool, TaskRows | None]:
             task = tasks.request_cancel(tx, task_id, account_id=caller.account.id)
-            if task is not None and task.status is TaskStatus.QUEUED:
+            at_once = task is not None and task.status is TaskStatus.QUEUED
+            if at_once:
                 self._settlement.cancel_within(tx, task_id, lease_token=None, at=now)
-            return find_rows(tx, task_id, at=now, account_id=caller.account.id)
+            return at_once, find_rows(tx, task_id, at=now, account_id=caller.account.id)
 
-        rows = await self._database.write(unit)
+        ended, rows = await self._database.write(unit)
         if rows is None:
             raise NotFound("There is no such task.", code="task_not_found")
-        self._bell.ring(task_id)
+        if ended:
+            self._settlement.ended_within(task_id, TaskStatus.CANCELLED)
+        else:
+            self._bell.ring(task_id)
         return await self._view(rows, base_url)
 
     async def _view(self, rows: TaskRows, base_url: str) -> TaskView:

@@ -32,6 +32,20 @@ class Spool:
         """Where one request's bytes go: `async with spool.folder() as folder`, or `folder.release()` when done."""
         return SpoolFolder(self._directory / secrets.token_hex(16))
 
+    async def usage(self) -> tuple[int, int]:
+        """Bytes that are spooled now, and bytes free on that disk. Raises: Overloaded (storage_unavailable)."""
+        try:
+            return await asyncio.to_thread(self._usage)
+        except OSError as error:
+            raise unavailable() from error
+
+    def _usage(self) -> tuple[int, int]:
+        used = 0
+        for path in self._directory.rglob("*"):
+            with suppress(FileNotFoundError):  # it was done with meanwhile
+                used += path.stat().st_size if path.is_file() else 0
+        return used, shutil.disk_usage(self._directory).free
+
 
 class SpoolFolder:
     """One request's spooled bytes. The folder is made when it is first needed."""

@@ -13,7 +13,7 @@ from typing import Literal
 from app.core.catalog import Target, Vendor
 from app.core.clock import Clock
 from app.upstream.health import Breaker, BreakerRules, BreakerState, Recent
-from app.upstream.trial import RetryBudget, Trial, VendorState, Watched
+from app.upstream.trial import RetryBudget, Seen, Trial, VendorState, Watched
 
 RestReason = Literal["breaker_open", "probe_running", "credentials_cooling"]
 
@@ -56,8 +56,17 @@ class VendorHealth:
 class VendorPool:
     """What this process knows of each vendor, and work that begins there."""
 
-    def __init__(self, clock: Clock, *, rng: random.Random, rules: BreakerRules | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        rng: random.Random,
+        rules: BreakerRules | None = None,
+        seen: Seen = lambda vendor, outcome, seconds: None,
+    ) -> None:
+        """`seen` is told what came of every piece of work."""
         self._clock = clock
+        self._seen = seen
         self._rng = rng
         self._rules = rules or BreakerRules()
         self._states: dict[str, VendorState] = {}
@@ -87,7 +96,7 @@ class VendorPool:
             return None
         if (retry or not last) and (state.watched.breaker.rests(now) or model.breaker.rests(now)):
             return None
-        return Trial(target, state, model, self._budget, self._clock, retry=retry, last=last)
+        return Trial(target, state, model, self._budget, self._clock, retry=retry, last=last, seen=self._seen)
 
     def health(self, vendor: Vendor) -> VendorHealth:
         """What was seen of the vendor."""

@@ -3,7 +3,7 @@ both vendor and model.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +20,9 @@ POOL_WAIT_S: Final = 2.0
 RETRY_SHARE: Final = 0.2
 RETRIES_MIN: Final = 3
 """Of the work at hand, how much may be second tries: so many always, and beyond that this share."""
+
+Seen = Callable[[str, str, float], None]
+"""Is told what came of each piece of work that a vendor was called for: vendor, outcome and seconds."""
 
 _NOBODYS_FAULT: Final = frozenset({Failure.REJECTED, Failure.MODERATED})
 _OF_THE_VENDOR: Final = frozenset(
@@ -97,6 +100,7 @@ class Trial:
         "_last",
         "_probes",
         "_retry",
+        "_seen",
         "_slots",
         "_state",
         "_target",
@@ -112,6 +116,7 @@ class Trial:
         *,
         retry: bool,
         last: bool,
+        seen: Seen,
     ) -> None:
         self._target = target
         self._state = state
@@ -119,6 +124,7 @@ class Trial:
         self._clock = clock
         self._retry = retry
         self._last = last
+        self._seen = seen
         self._key: str | None = None
         self._slots: asyncio.Semaphore | None = None
         self._ended = False
@@ -173,12 +179,16 @@ class Trial:
         if not self._ended:
             if self._key is not None:
                 self._state.credentials.accepted(self._key)
-            self._note("delivered" if as_asked else "wrong", vendor_well=True)
+            sight: Sight = "delivered" if as_asked else "wrong"
+            self._tell(sight)
+            self._note(sight, vendor_well=True)
             self.close()
 
     def failed(self, failure: VendorFailure) -> None:
         """The vendor failed. What failed before it was called, or is nobody's fault, does not count."""
         kind = failure.failure
+        if not self._ended and self._key is not None:
+            self._tell(kind.value)
         if not self._ended and self._key is not None and kind not in _NOBODYS_FAULT:
             self._state.credentials.refused(self._key, failure, self._clock.monotonic())
             sight: Sight = "refused" if kind.not_accepted else "failed"
@@ -200,6 +210,9 @@ class Trial:
     @property
     def _may_go_elsewhere(self) -> bool:
         return self._retry or not self._last
+
+    def _tell(self, outcome: str) -> None:
+        self._seen(self._target.vendor.name, outcome, self._clock.monotonic() - self._began)
 
     def _note(self, sight: Sight, *, vendor_well: bool) -> None:
         now = self._clock.monotonic()

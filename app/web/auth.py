@@ -38,8 +38,18 @@ def demand_admin(request: Request, services: Services) -> None:
 
     Raises: Unauthenticated without a credential; PermissionDenied with any other, a client's included (fault-cases A3).
     """
+    _demand(request, services.admin_key)
+
+
+def demand_metrics(request: Request, services: Services) -> None:
+    """Lets the admin key pass, and the token for metrics where there is one. Raises as `demand_admin`."""
+    _demand(request, services.admin_key, *([services.metrics_token] if services.metrics_token else []))
+
+
+def _demand(request: Request, *keys: str) -> None:
     token = bearer(request)
     if token is None:
         raise Unauthenticated("The admin key is needed: send it as a Bearer token.", code="missing_api_key")
-    if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), services.admin_key.encode()):
+    said = token.encode("utf-8", "surrogatepass")
+    if not any(hmac.compare_digest(said, key.encode()) for key in keys):
         raise PermissionDenied("This is not the admin key.", code="admin_only")

@@ -20,6 +20,7 @@ from app.web.auth import caller_of
 from app.web.body import read_json, until_ordered
 from app.web.chat_endpoint import ChatEndpoint
 from app.web.idempotent import claim_of_json
+from app.web.note import note_of
 from app.web.origin import base_url_of
 from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
@@ -56,6 +57,8 @@ def endpoint(services: Services) -> ChatEndpoint:
                 base_url=base_url,
                 claim=claim_of_json(request, services, caller, body, blobs),
             )
+
+        note_of(request.scope).model = order.model
 
         async def answer() -> ImageAnswer:
             inline = openai_chat.needs_bytes(style, wanted)

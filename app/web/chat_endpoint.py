@@ -23,6 +23,7 @@ from app.media.spool import SpoolFolder
 from app.surfaces.openai_chat import model_of, parse_text
 from app.web.auth import bearer
 from app.web.body import demand_json, json_object, too_large
+from app.web.note import note_of
 from app.web.rate import count
 from app.web.strict import is_strict
 from app.wire.strict_json import loads
@@ -59,7 +60,7 @@ class ChatEndpoint:
             raise too_large(self._services.limits.chat_body)
         text = self._read(body)
         if text is not None:
-            await self._answer(caller, *text, send)
+            await self._answer(scope, caller, *text, send)
         else:
             response = await self._images(Request(scope, _replay(body, receive)))
             await response(scope, receive, send)
@@ -75,7 +76,7 @@ class ChatEndpoint:
                 response = await self._images(Request(scope, _replay(body, receive)))
                 await response(scope, receive, send)
                 return
-        await self._answer(caller, *text, send)
+        await self._answer(scope, caller, *text, send)
 
     def _read(self, body: bytes) -> tuple[Model, ChatRequest] | None:
         """The text request in a body; None: it is for an image model. Raises: InvalidRequest, NotFound."""
@@ -83,7 +84,9 @@ class ChatEndpoint:
         model = self._services.catalog().resolve(model_of(document)).model
         return (model, parse_text(document, body)) if model.kind == "chat" else None
 
-    async def _answer(self, caller: Caller, model: Model, request: ChatRequest, send: Send) -> None:
+    async def _answer(self, scope: Scope, caller: Caller, model: Model, request: ChatRequest, send: Send) -> None:
+        note = note_of(scope)
+        note.model, note.text = model.id, True
         answer = await self._services.chats.answer(caller, model, request)
         if isinstance(answer, Whole):
             await _send_whole(answer, send)

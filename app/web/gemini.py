@@ -15,6 +15,7 @@ from app.web.answer import answer_headers, document_response
 from app.web.auth import gemini_caller_of
 from app.web.body import read_json, until_ordered
 from app.web.idempotent import claim_of_json
+from app.web.note import note_of
 from app.web.origin import base_url_of
 from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
@@ -49,6 +50,7 @@ async def _serve(request: Request, services: Services, model: str, *, stream: bo
         order = await services.images.order(
             caller, wanted, folder, surface="gemini", strict=strict, base_url=base_url, claim=claim
         )
+    note_of(request.scope).model = order.model
     if stream and request.query_params.get("alt") == "sse":
         return _events(services, order, base_url)
     if not stream and (accepted := await accepted_instead(request, services, caller, order, base_url)) is not None:

@@ -16,6 +16,7 @@ from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
 from app.web.body import is_json, read_form, read_json, until_ordered
 from app.web.idempotent import claim_of_form, claim_of_json
+from app.web.note import note_of
 from app.web.origin import base_url_of
 from app.web.prefer import accepted_instead
 from app.web.stream import Frame, event_stream
@@ -47,6 +48,7 @@ async def _serve(request: Request, services: Services, *, edit: bool) -> Respons
         order = await services.images.order(
             caller, wanted, folder, surface="openai_images", strict=strict, base_url=base_url, claim=claim
         )
+    note_of(request.scope).model = order.model
     if wanted.stream:
         return _stream(services, order, base_url, edit=edit)
     if (accepted := await accepted_instead(request, services, caller, order, base_url)) is not None:

@@ -6,6 +6,7 @@ A refusal must be cheap and early (fault-cases 1.15): nothing has been read, loo
 import asyncio
 import random
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from app.core.errors import Overloaded
@@ -19,9 +20,13 @@ RETRY_S: Final = (5.0, 30.0)
 class Load:
     """The account of one process's load. Places go round among those who wait, one each, so that none takes all."""
 
-    def __init__(self, limits: LoadLimits, *, rng: random.Random) -> None:
+    def __init__(
+        self, limits: LoadLimits, *, rng: random.Random, lagged: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        """`lagged` is told every measured lag of the event loop, in seconds."""
         self._limits = limits
         self._rng = rng
+        self._lagged = lagged
         self._queues: OrderedDict[bytes, deque[asyncio.Future[None]]] = OrderedDict()
         self._tick: asyncio.TimerHandle | None = None
         self.running = 0
@@ -106,6 +111,8 @@ class Load:
 
     def _ticked(self, loop: asyncio.AbstractEventLoop, expected_at: float) -> None:
         self._tick = None
-        self.lag_s = max(loop.time() - expected_at, self.lag_s / 2)
+        late_s = max(loop.time() - expected_at, 0.0)
+        self._lagged(late_s)
+        self.lag_s = max(late_s, self.lag_s / 2)
         if self.running or self.lag_s > TICK_S:
             self._watch()

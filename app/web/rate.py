@@ -4,7 +4,7 @@ from starlette.types import Scope
 
 from app.gateway.caller import Caller
 from app.gateway.services import Services
-from app.web.request_id import extra_headers
+from app.web.note import note_of
 
 _COUNTED = "oneshape.counted"
 
@@ -17,9 +17,11 @@ async def count(scope: Scope, services: Services, caller: Caller) -> Caller:
     if _COUNTED in scope:
         return caller
     scope[_COUNTED] = True
+    note = note_of(scope)
+    note.key_id = caller.key.id
     allowance = await services.rates.count(caller)
     if allowance is not None:
-        extra_headers(scope).extend(
+        note.headers.extend(
             [
                 (b"x-ratelimit-limit-requests", b"%d" % allowance.limit),
                 (b"x-ratelimit-remaining-requests", b"%d" % allowance.remaining),

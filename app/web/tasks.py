@@ -16,6 +16,7 @@ from app.web.answer import document_response
 from app.web.auth import caller_of
 from app.web.body import read_json
 from app.web.idempotent import claim_of_json
+from app.web.note import note_of
 from app.web.origin import base_url_of
 from app.web.strict import is_strict
 
@@ -37,6 +38,7 @@ def router(services: Services) -> APIRouter:
             wanted = image_tasks.parse(body, blobs)
             claim = claim_of_json(request, services, caller, body, blobs)
             view = await services.tasks.create(caller, wanted, folder, strict=strict, base_url=base_url, claim=claim)
+        note_of(request.scope).model = view.model
         return accepted_response(view)
 
     @routes.get(PATH + "/{task_id}")

@@ -8,7 +8,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import GatewayError, UpstreamTimeout
 from app.core.media import MediaStore
-from app.gateway.bell import Bell
+from app.core.task import TaskStatus
 from app.gateway.outputs import media_name
 from app.gateway.settlement import Settlement
 from app.store import idempotency, media, tasks
@@ -31,7 +31,6 @@ class Sweep:
         claims: Claims,
         settlement: Settlement,
         media: MediaStore,
-        bell: Bell,
         every_s: float,
     ) -> None:
         self._database = database
@@ -39,7 +38,6 @@ class Sweep:
         self._claims = claims
         self._settlement = settlement
         self._media = media
-        self._bell = bell
         self._every_s = every_s
 
     async def run(self) -> None:
@@ -62,7 +60,7 @@ class Sweep:
 
         late = await self._database.write(unit)
         for task_id in late:
-            self._bell.ring(task_id)
+            self._settlement.ended_within(task_id, TaskStatus.FAILED)
         return len(late)
 
     async def erase_media(self) -> int:

@@ -1,0 +1,30 @@
+"""`GET /metrics`: what Prometheus scrapes. The admin key opens it, or a token that opens nothing else."""
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.gateway.gauges import gauge
+from app.gateway.services import Services
+from app.web.auth import demand_metrics
+from app.web.load import Load
+
+
+def router(services: Services, load: Load) -> APIRouter:
+    """The route of the metrics, `load` being that of the process."""
+    routes = APIRouter(tags=["metrics"])
+
+    @routes.get("/metrics", response_class=Response)
+    async def show(request: Request) -> Response:
+        """Counters of this process and gauges of the installation, as text."""
+        demand_metrics(request, services)
+        now = await services.gauges.read(
+            gauge("requests_running", "Requests at work.", load.running),
+            gauge("requests_waiting", "Requests that wait for a place.", load.waiting),
+            gauge("body_bytes", "Bytes of bodies in memory.", load.bytes),
+        )
+        text = generate_latest(services.metrics.registry) + generate_latest(now)
+        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})
+
+    return routes
