@@ -83,7 +83,11 @@ async def run(gateway: Running, *, cases: int, seed: int, at_once: int = 8) -> F
 
     async def one_by_one(client: httpx.AsyncClient) -> None:
         for number in numbers:
-            answer = await _send(client, random.Random(f"{seed}/{number}"))
+            try:
+                answer = await _send(client, random.Random(f"{seed}/{number}"))
+            except httpx.TransportError as error:
+                figures.problems.append(f"bodies {seed}/{number}: {error!r}")
+                continue
             case = f"bodies {seed}/{number} {answer.request.method} {answer.request.url.raw_path[:80]!r}"
             figures.judge(case, answer.status_code, answer.content)
             if answer.request.method == "POST" and answer.status_code < 400:

@@ -1,5 +1,5 @@
 """Vendors that fail: the contract's error and nothing charged, or the picture all the same. Never a picture that is
-none.
+none (fault cases E64, F70-F76, F78-F81).
 """
 
 import pytest

@@ -105,9 +105,10 @@ async def test_a_body_in_time_is_served_however_it_is_cut() -> None:
 
 async def test_an_answer_before_the_body_is_whole_arrives_and_is_the_last() -> None:
     """B14: 413 while 4 MiB are being sent; closing at once would reset the connection and lose the answer."""
-    async with witnessed(LENIENT) as (url, _), connected(url) as connection:
+    async with witnessed(replace(LENIENT, linger_s=1.0)) as (url, _), connected(url) as connection:
         early = POST.replace(b"/v1/chat/completions", b"/early") % 64_000_000
         sending = asyncio.create_task(connection.send(early + b"a" * 4_194_304))
+        await CLOCK.sleep(0.2)
         answer = await connection.answer()
         assert (answer.status, answer.headers["connection"]) == (413, "close")
         assert await connection.rest() == b""
