@@ -1,13 +1,14 @@
 """PostgreSQL: a pool of connections, one transaction per unit of work, and limits on how long anything may take."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.store.columns import to_json
 
@@ -16,7 +17,10 @@ T = TypeVar("T")
 TRIES_MAX: Final = 4
 OVERFLOW: Final = 5
 POOL_WAIT_S: Final = 2.0
-CONNECT_S: Final = 5.0
+READY_S: Final = 3.0
+"""For a connection that answers. A network that swallows packets must not hold requests until TCP gives up (F8)."""
+UNIT_S: Final = 15.0
+"""For a unit of work, above the server's own limits; see `sql.allow_long`."""
 LIMITS_MS: Final = {
     "statement_timeout": "10000",
     "lock_timeout": "3000",
@@ -64,10 +68,22 @@ class PostgresqlBackend:
             await asyncio.wait(self._running)
         await self._engine.dispose()
 
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that answers. Raises: TimeoutError, also within the block, when it is held for too long."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(READY_S) as deadline, self._engine.connect() as connection:
+
+            def prolong(seconds: float) -> None:
+                deadline.reschedule(loop.time() + seconds)
+
+            prolong(UNIT_S)
+            yield await connection.execution_options(prolong=prolong)
+
     async def _write(self, unit: Callable[[Connection], T]) -> T:
         for left in reversed(range(TRIES_MAX)):
             try:
-                async with self._engine.begin() as connection:
+                async with self._connected() as connection, connection.begin():
                     return await connection.run_sync(unit)
             except DBAPIError as error:
                 if not left or sqlstate(error) not in _RETRIED:
@@ -75,7 +91,7 @@ class PostgresqlBackend:
         raise AssertionError("the last try returns or raises")
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as opened:
+        async with self._connected() as opened:
             connection = await opened.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             return await connection.run_sync(query)
 
@@ -94,7 +110,7 @@ def create_postgresql_engine(url: URL, *, pool_size: int, limits: dict[str, str]
         max_overflow=OVERFLOW,
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_S, "server_settings": {"application_name": "oneshape", **limits}},
+        connect_args={"timeout": READY_S, "server_settings": {"application_name": "oneshape", **limits}},
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )

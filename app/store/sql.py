@@ -47,6 +47,8 @@ def allow_long(tx: Connection, *, seconds: int) -> None:
     """Lets the statements of this transaction run longer than a request may; SQLite has no limit to lift."""
     if tx.dialect.name == "postgresql":
         tx.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
+        if (prolong := tx.get_execution_options().get("prolong")) is not None:
+            prolong(seconds)
 
 
 def day_of(tx: Connection, time: ColumnElement[float]) -> ColumnElement[str]:
