@@ -1,14 +1,22 @@
-"""One gateway with its sandbox for all tests of a file."""
+"""One gateway in front of one scripted vendor for all tests of a file; each test says anew what the vendor answers."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.support.gateway import Running, running_gateway
+from tests.chat.vendor import Vendor, World, completion, whole, world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with running_gateway(tmp_path_factory.mktemp("gateway")) as running:
-        yield running
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("chat"), timeout_s=3) as opened:
+        yield opened
+
+
+@pytest.fixture
+def vendor(shared: World) -> Vendor:
+    shared.vendor.received.clear()
+    shared.vendor.hangups = 0
+    shared.vendor.reply = lambda _: whole(completion())
+    return shared.vendor
