@@ -50,15 +50,14 @@ route("/audit", auditPage);
 const app = document.getElementById("app");
 const main = h("main", { class: "main", id: "main", tabindex: "-1" });
 const side = h("div", { class: "side" });
+const menu = h("button", { type: "button", class: "menu-button", "aria-expanded": "false", onclick: () => toggleMenu() }, icon("menu"), "Menu");
+const toggleMenu = (to) => menu.setAttribute("aria-expanded", String(side.classList.toggle("open", to)));
 
 /** The frame around every page. */
 function frame() {
   const skip = h("button", { type: "button", class: "skip", onclick: () => main.focus() }, "Skip to the page");
-  const menu = h("button", { type: "button", class: "menu-button", "aria-expanded": "false", onclick: () => toggle() }, icon("menu"), "Menu");
-  const toggle = (to) => menu.setAttribute("aria-expanded", String(side.classList.toggle("open", to)));
   const groups = GROUPS.map(([title, pages]) => h("div", {}, h("div", { class: "nav-title" }, title), h("ul", {}, pages.map(navItem))));
   const nav = h("nav", { class: "nav", "aria-label": "Pages" }, groups);
-  nav.addEventListener("click", (event) => event.target.closest("a") && toggle(false));
   const brandIcon = document.querySelector("link[rel=icon]").href;
   const brand = h("a", { class: "brand", href: link("/") }, h("img", { src: brandIcon, alt: "" }), "Oneshape");
   const leave = h("button", { type: "button", onclick: signOut }, icon("out"), "Sign out");
@@ -81,6 +80,7 @@ function themeButton() {
 
 /** Puts a page into the frame, and the focus on its title when somebody went there. */
 function render(node, { path, moved }) {
+  toggleMenu(false);
   fill(main, node ?? empty("There is no such page", "The address may be from another version."));
   const part = `/${path.split("/")[1]}`;
   for (const item of side.querySelectorAll("a[data-path]")) {

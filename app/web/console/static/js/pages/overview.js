@@ -118,8 +118,8 @@ function makeCharts(signal) {
   return [
     make({ title: "Tasks by the minute", bars: true, axis: count, series: [line("all", "--chart-1", count), line("failed", "--chart-2", count)] },
       ({ hour }) => [hour.at, hour.requests, hour.failures]),
-    make({ title: "Latency", axis: duration, series: [line("median", "--chart-1", duration), line("95 %", "--chart-4", duration)] },
-      ({ hour }) => (hour.median === null ? [[], [], []] : [hour.at, hour.medians, hour.slows])),
+    make({ title: "Latency", axis: duration, series: [line("95 %", "--chart-4", duration), line("median", "--chart-1", duration)] },
+      ({ hour }) => (hour.median === null ? [[], [], []] : [hour.at, hour.slows, hour.medians])),
     make({ title: "Requests by the day", bars: true, daily: true, axis: count, series: [line("requests", "--chart-1", count)] }, (found) => days(found, "requests")),
     make({ title: "Spend and margin by the day", daily: true, axis: short, least: 100_000, series: [line("spend", "--chart-1", money, { fill: true }), line("margin", "--chart-3", money)] },
       (found) => days(found, "price_units", "margin_units")),

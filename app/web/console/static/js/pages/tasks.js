@@ -2,7 +2,7 @@
 
 import { all, get } from "../api.js";
 import { h } from "../dom.js";
-import { duration, plural } from "../format.js";
+import { duration } from "../format.js";
 import { amount, badge, heading, idLink, to, when } from "../parts/bits.js";
 import { filters } from "../parts/form.js";
 import { namesOf } from "../parts/names.js";
@@ -64,7 +64,7 @@ function gallery(items, signal) {
   return h("ul", { class: "gallery" }, items.map((task) => h("li", {}, h("a", { href: link(`/tasks/${task.id}`), "aria-label": `Task ${task.id}, ${task.model}, ${task.status}` },
     thumbnail(task, signal),
     h("div", { class: "gallery-model" }, task.model),
-    h("div", { class: "gallery-text small muted" }, badge(task.status), h("span", {}, plural(task.images_delivered, "image")), when(task.created_at))))));
+    h("div", { class: "gallery-text small muted" }, badge(task.status), task.images_delivered > 1 && h("span", {}, `× ${task.images_delivered}`), when(task.created_at))))));
 }
 
 function viewSwitch(query, view) {

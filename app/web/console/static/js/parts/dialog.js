@@ -34,13 +34,13 @@ export function form({ title, text, fields, label, act, kind = "primary" }) {
         close();
       } catch (problem) {
         if (problem.status === undefined) throw problem;
-        complain(event.target, error, problem);
+        complain(event.target, error, problem.unavailable ? new Error("This is not available in this version.") : problem);
       } finally {
         submit.disabled = false;
       }
     };
     const cancel = h("button", { type: "button", onclick: close }, "Cancel");
-    return h("form", { onsubmit: send }, text && h("p", {}, text), fields.map(field), error,
+    return h("form", { onsubmit: send }, text && h("p", {}, text), h("div", { class: fields.length > 4 && "pairs" }, fields.map(field)), error,
       h("div", { class: "dialog-actions" }, cancel, submit));
   });
 }
