@@ -32,10 +32,10 @@ class DrainedVendors:
         self._names = await self._database.read(fleet.drained)
 
     async def run(self) -> None:
-        """Refreshes on the clock until cancelled."""
+        """Refreshes now, and on the clock until cancelled."""
         while True:
-            await self._clock.sleep(EVERY_S)
             try:
                 await self.refresh()
             except GatewayError as error:
                 log.warning("drained.unreadable", error=str(error))
+            await self._clock.sleep(EVERY_S)

@@ -14,6 +14,7 @@ from app.gateway.gauges import Gauges
 from app.gateway.images import Images
 from app.gateway.limits import Rates
 from app.gateway.metrics import Metrics
+from app.gateway.operations import Operations
 from app.gateway.tasks import Tasks
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
@@ -63,6 +64,7 @@ class Services:
     images: Images
     chats: Chats
     tasks: Tasks
+    operations: Operations
     media: MediaStore
     signer: MediaSigner
     spool: Spool

@@ -1,16 +1,13 @@
-"""`/admin/models` and `/admin/vendors`: the catalog in force as it was understood. To change it, change the catalog."""
+"""`/admin/models`: the catalog in force as it was understood. To change it, change the catalog."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from app.core.catalog import Catalog, Model, Target, Vendor
+from app.core.catalog import Catalog, Model, Target
 from app.core.pricing import Price
 from app.gateway.services import Services
-from app.store import attempts, fleet
-from app.store.database import Tx
 from app.web.admin.forms import admin_router
 from app.web.admin.rendering import Document
 
@@ -26,44 +23,7 @@ def router(services: Services) -> APIRouter:
         items = [_model(model, catalog) for model in catalog.models.values()]
         return JSONResponse({"revision": catalog.revision, "currency": catalog.currency, "items": items})
 
-    @routes.get("/vendors")
-    async def vendors() -> Response:
-        """Every vendor with its settings, without its keys; whether it is drained, and what it may yet bill."""
-        catalog = services.catalog()
-
-        def query(tx: Tx) -> tuple[frozenset[str], Mapping[str, int]]:
-            return fleet.drained(tx), attempts.exposure_by_vendor(tx)
-
-        drained, exposure = await services.database.read(query)
-        items = [
-            {
-                **_vendor(vendor),
-                "models": sorted({model.id for model in catalog.models.values() if _serves(vendor, model)}),
-                "drained": vendor.name in drained,
-                "exposure_units": exposure.get(vendor.name, 0),
-            }
-            for vendor in catalog.vendors.values()
-        ]
-        return JSONResponse({"revision": catalog.revision, "items": items})
-
     return routes
-
-
-def _serves(vendor: Vendor, model: Model) -> bool:
-    return any(target.vendor.name == vendor.name for target in model.targets)
-
-
-def _vendor(vendor: Vendor) -> Document:
-    return {
-        "name": vendor.name,
-        "dialect": vendor.dialect,
-        "base_url": vendor.base_url,
-        "configured": vendor.configured,
-        "keys": len(vendor.api_keys),
-        "timeout_s": vendor.timeout_s,
-        "concurrency": vendor.concurrency,
-        "options": dict(vendor.options),
-    }
 
 
 def _model(model: Model, catalog: Catalog) -> Document:

@@ -1,0 +1,194 @@
+"""Opens what every use case stands on, in order: database, storage, catalog, connections, what is known of vendors."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from app.core.catalog import Catalog
+from app.core.clock import Clock
+from app.core.media import MediaStore
+from app.gateway.catalog.database import DatabaseSource, start_with_starter
+from app.gateway.catalog.desk import CatalogDesk
+from app.gateway.catalog.live import FileSource, LiveCatalog, Source
+from app.gateway.drained import DrainedVendors
+from app.gateway.metrics import Metrics
+from app.gateway.routing import Router
+from app.media.door import Door
+from app.media.fetch import Fetcher
+from app.media.guard import AddressPolicy, SystemResolver
+from app.media.local import LocalMediaStore
+from app.media.own_directory import OwnDirectory, sweep
+from app.media.pictures import Converter
+from app.media.signing import MediaSigner
+from app.media.spool import Spool
+from app.media.transport import ExactTransport
+from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
+from app.store import migrate
+from app.store.database import Database
+from app.upstream.client import CallLimits, VendorClient
+from app.upstream.health import BreakerRules
+from app.upstream.pool import VendorPool
+from app.upstream.transport import VendorTransport
+
+MB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every use case stands on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    catalog: LiveCatalog
+    catalog_desk: CatalogDesk
+    media: MediaStore
+    spool: Spool
+    signer: MediaSigner
+    door: Door
+    fetcher: Fetcher
+    converter: Converter
+    client: VendorClient
+    pool: VendorPool
+    drained: DrainedVendors
+    router: Router
+    metrics: Metrics
+
+    def current(self) -> Catalog:
+        """The catalog in force."""
+        return self.catalog.current
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema."""
+    if not settings.postgres:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    await migrate.upgrade(settings.database_url)
+    database = await Database.open(settings.database_url, pool_size=settings.database_pool)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def open_ground(
+    stack: AsyncExitStack,
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    env: Mapping[str, str],
+    clock: Clock,
+    source: Source | None,
+) -> Ground:
+    """Opens what has to be opened, and leaves on the stack how it is closed."""
+    database = await stack.enter_async_context(open_database(settings))
+    media, spool = await _open_storage(stack, settings, env)
+    source = source or await catalog_source(settings, database, clock)
+    catalog, catalog_desk = await _open_catalog(source, secrets, database, env, clock)
+    stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
+    converter = Converter()
+    stack.push_async_callback(converter.close)
+    transport = VendorTransport()
+    stack.push_async_callback(transport.aclose)
+    metrics, rules = Metrics(), BreakerRules(settings.breaker_failures, settings.breaker_open_s)
+    pool = VendorPool(clock, rng=random.SystemRandom(), rules=rules, seen=metrics.attempt)
+    drained = DrainedVendors(database, clock=clock)
+    stack.push_async_callback(_stop, asyncio.create_task(drained.run(), name="drained"))
+    door = await _open_door(stack, settings)
+    return Ground(
+        settings=settings,
+        clock=clock,
+        database=database,
+        catalog=catalog,
+        catalog_desk=catalog_desk,
+        media=media,
+        spool=spool,
+        signer=MediaSigner(secrets.secret_key.encode(), clock=clock),
+        door=door,
+        fetcher=Fetcher(door, clock=clock),
+        converter=converter,
+        client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
+        pool=pool,
+        drained=drained,
+        router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
+        metrics=metrics,
+    )
+
+
+async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
+    """Where pictures end up, and where they are until then."""
+    await asyncio.to_thread(sweep, settings.unfinished_dir)
+    own = await asyncio.to_thread(OwnDirectory.claim, settings.unfinished_dir)
+    stack.callback(own.close)
+    spool = Spool(own.path / "spool")
+    await spool.prepare()
+    if settings.media_in_bucket:
+        return _bucket(settings, env), spool
+    room = settings.min_free_disk_mb * MB
+    store = LocalMediaStore(settings.media_dir, temporary=own.path / "temporary", min_free_bytes=room)
+    await store.prepare()
+    return store, spool
+
+
+def _bucket(settings: Settings, env: Mapping[str, str]) -> MediaStore:
+    try:
+        from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only with the extra s3
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
+    return S3MediaStore.at(settings.media_url, endpoint=settings.media_s3_endpoint, env=env)
+
+
+async def catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:
+    """The catalog's file where one is set; else the database, which begins with the starter."""
+    if settings.catalog is not None:
+        return FileSource(settings.catalog)
+    await start_with_starter(database, clock=clock)
+    return DatabaseSource(database)
+
+
+async def _open_catalog(
+    source: Source, secrets: Secrets, database: Database, env: Mapping[str, str], clock: Clock
+) -> tuple[LiveCatalog, CatalogDesk]:
+    """The catalog in force, and the desk that changes it where it is the database's."""
+    secret_key = secrets.secret_key.encode()
+    log = structlog.get_logger("app.gateway.catalog")
+    live = await LiveCatalog.open(source, env=env, secret_key=secret_key, clock=clock, log=log)
+    desk = CatalogDesk(
+        database,
+        source,
+        editable=isinstance(source, DatabaseSource),
+        env=env,
+        secret_key=secret_key,
+        clock=clock,
+        changed=live.refresh,
+    )
+    return live, desk
+
+
+async def _open_door(stack: AsyncExitStack, settings: Settings) -> Door:
+    resolver, transport = SystemResolver(), ExactTransport()
+    stack.callback(resolver.close)
+    stack.push_async_callback(transport.aclose)
+    policy = AddressPolicy(str(network) for network in settings.allow_private_networks)
+    return Door(policy, resolver=resolver, transport=transport)
+
+
+def _call_limits(settings: Settings) -> CallLimits:
+    return CallLimits(
+        connect_s=settings.connect_timeout_s,
+        first_byte_s=settings.image_first_byte_s,
+        idle_s=settings.vendor_idle_s,
+        blob_bytes=settings.max_result_file_mb * MB,
+    )
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
