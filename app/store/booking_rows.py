@@ -4,10 +4,12 @@ On SQLite the driver is talked to directly, and each table is written in one ste
 do, and the driver gives up the interpreter's lock at every step, to get it back late while the event loop is busy.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
 
 from app.store.columns import to_json
 from app.store.sql import insert_if_absent
@@ -98,8 +100,8 @@ class SqliteRows:
 
     def __init__(self, tx: Connection) -> None:
         driver = tx.connection.driver_connection
-        assert driver is not None
-        self._execute = driver.execute
+        assert isinstance(driver, sqlite3.Connection)
+        self._driver = driver
 
     def periods(self, keys: Sequence[PeriodKey]) -> list[Row]:
         """See `SqlRows`."""
@@ -139,6 +141,13 @@ class SqliteRows:
         """See `SqlRows`."""
         if rows:
             self._execute(_ADD_CHATS, (to_json(rows),))
+
+    def _execute(self, statement: str, values: Row) -> sqlite3.Cursor:
+        """Runs a statement. Raises: SQLAlchemy's errors, as whoever runs a unit of work expects them."""
+        try:
+            return self._driver.execute(statement, values)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 def _add(table: str, columns: Sequence[str]) -> str:

@@ -1,0 +1,141 @@
+"""Many holds and settlements in one unit of work keep every rule that single ones keep, on both databases."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from app.core.errors import InsufficientQuota, Overloaded
+from app.store import accounts, chats, keys, ledger, ledger_verify, tables
+from app.store.bookings import Hold, Settlement, book, budget_period
+from app.store.database import Database
+from app.store.ledger import Entry, KeyBudget
+from tests.store.rows import NOW, add_account, add_key
+
+PRICE = {"per_1m_input_tokens": 150_000}
+
+
+def a_hold(charge_id: str, units: int, *, account: str = "1", budget: KeyBudget | None = None) -> Hold:
+    key = budget or KeyBudget(f"key_{account}")
+    return Hold(charge_id, f"acc_{account}", key, units, PRICE, NOW, budget_period(key, NOW))
+
+
+def ended(hold: Hold, units: int, *, outcome: str = "succeeded", held: bool = True, **said: Any) -> Settlement:
+    chat = chats.Chat(hold.charge_id, hold.account_id, hold.key.key_id, "m", outcome, NOW, NOW + 1, units=units, **said)
+    return Settlement(chat, hold, held)
+
+
+async def everything(database: Database) -> list[Entry]:
+    """The ledger, oldest first, grants left out; every invariant holds."""
+    page = await database.read(lambda tx: ledger.entries(tx, limit=100))
+    assert (await database.read(ledger_verify.verify)).violations == ()
+    return [entry for entry in reversed(page.items) if entry.kind != "grant"]
+
+
+async def test_holds_are_made_in_order_until_the_account_is_empty(database: Database) -> None:
+    await database.write(lambda tx: add_account(tx, units=100))
+    holds = [a_hold("c1", 60), a_hold("c2", 60), a_hold("c3", 40)]
+    refusals = await database.write(lambda tx: book(tx, holds, []))
+    assert [refusal is None for refusal in refusals] == [True, False, True]
+    assert isinstance(refusals[1], InsufficientQuota)
+    assert (refusals[1].code, "has 40 available" in refusals[1].message) == ("insufficient_balance", True)
+    made = await everything(database)
+    assert [(entry.charge_id, entry.kind, entry.units, entry.price) for entry in made] == [
+        ("c1", "hold", 60, PRICE),
+        ("c3", "hold", 40, PRICE),
+    ]
+
+
+async def test_what_a_settlement_frees_can_be_held_in_the_same_transaction(database: Database) -> None:
+    await database.write(lambda tx: add_account(tx, units=100))
+    first, second = a_hold("c1", 100), a_hold("c2", 90)
+    await database.write(lambda tx: book(tx, [first], []))
+    assert await database.write(lambda tx: book(tx, [second], [ended(first, 10)])) == (None,)
+    account = await database.read(lambda tx: accounts.get(tx, "acc_1"))
+    assert account is not None
+    assert (account.balance_units, account.held_units) == (90, 90)
+    assert [entry.kind for entry in await everything(database)] == ["hold", "capture", "hold"]
+
+
+async def test_a_keys_budget_binds_before_its_accounts_balance(database: Database) -> None:
+    await database.write(lambda tx: add_account(tx, units=1000))
+    await database.write(lambda tx: add_key(tx, "key_b", budget_units=50, budget_period="day"))
+    budget = KeyBudget("key_b", 50, "day")
+    holds = [a_hold("c1", 30, budget=budget), a_hold("c2", 30, budget=budget), a_hold("c3", 30)]
+    refusals = await database.write(lambda tx: book(tx, holds, []))
+    assert [None if refusal is None else refusal.code for refusal in refusals] == [None, "budget_exceeded", None]
+    await database.write(lambda tx: book(tx, [], [ended(holds[0], 20)]))
+    spending = await database.read(lambda tx: keys.spending(tx, "key_b", "2026-09-21"))
+    assert (spending.held_units, spending.spent_units) == (0, 20)
+    assert {entry.period for entry in await everything(database)} == {"2026-09-21", None}
+
+
+async def test_a_failed_request_is_released_and_a_free_one_captured(database: Database) -> None:
+    await database.write(lambda tx: add_account(tx, units=100))
+    failed, free = a_hold("c1", 30), a_hold("c2", 30)
+    await database.write(lambda tx: book(tx, [failed, free], []))
+    done = [ended(failed, 0, outcome="upstream_error", exposure_units=7), ended(free, 0, estimated=True)]
+    await database.write(lambda tx: book(tx, [], done))
+    resolved = [entry for entry in await everything(database) if entry.kind != "hold"]
+    assert [(entry.kind, entry.units, entry.hold_units, entry.reason, entry.estimated) for entry in resolved] == [
+        ("release", 30, 30, "upstream_error", False),
+        ("capture", 0, 30, None, True),
+    ]
+    rows = await database.read(lambda tx: tx.execute(tables.chats.select().order_by(tables.chats.c.id)).all())
+    assert [chats.Chat(**row._mapping) for row in rows] == [settlement.chat for settlement in done]
+
+
+async def test_hold_and_capture_at_once_and_nothing_for_nothing(database: Database) -> None:
+    await database.write(lambda tx: add_account(tx, billing="unlimited"))
+    charged = ended(a_hold("c1", 8), 8, held=False)
+    failed = ended(a_hold("c2", 0), 0, held=False, outcome="upstream_error")
+    await database.write(lambda tx: book(tx, [], [charged, failed]))
+    assert [(entry.charge_id, entry.kind, entry.units) for entry in await everything(database)] == [
+        ("c1", "hold", 8),
+        ("c1", "capture", 8),
+    ]
+    account = await database.read(lambda tx: accounts.get(tx, "acc_1"))
+    assert account is not None
+    assert (account.balance_units, account.held_units) == (-8, 0)
+
+
+@pytest.mark.parametrize("again", ["hold", "settlement"])
+async def test_a_charge_that_is_booked_twice_spoils_its_whole_batch(database: Database, again: str) -> None:
+    await database.write(lambda tx: add_account(tx, units=100))
+    first, other = a_hold("c1", 10), a_hold("c2", 10)
+    await database.write(lambda tx: book(tx, [first, other], []))
+    await database.write(lambda tx: book(tx, [], [ended(first, 5)]))
+    before = await everything(database)
+    holds, settlements = ([first], []) if again == "hold" else ([], [ended(other, 1), ended(first, 5)])
+    with pytest.raises(IntegrityError):
+        await database.write(lambda tx: book(tx, holds, settlements))
+    assert await everything(database) == before
+
+
+async def test_a_database_that_cannot_write_is_told_as_such(sqlite_url: str) -> None:
+    database = await Database.open(f"{sqlite_url}?timeout=0.1")
+    await database.write(lambda tx: add_account(tx, units=100))
+    await database.write(lambda tx: tx.exec_driver_sql("PRAGMA query_only = ON"))
+    with pytest.raises(Overloaded):
+        await database.write(lambda tx: book(tx, [a_hold("c1", 10)], []))
+    await database.close()
+
+
+async def test_many_writers_at_once_never_overspend(database: Database) -> None:
+    def start(tx: Any) -> None:
+        add_account(tx, units=1_000)
+        add_account(tx, "acc_2", units=1_000)
+
+    await database.write(start)
+    batches = [
+        [a_hold(f"c{batch}-{number}", 30, account="12"[(batch + number) % 2]) for number in range(8)]
+        for batch in range(20)
+    ]
+
+    async def hold(batch: list[Hold]) -> tuple[InsufficientQuota | None, ...]:
+        return await database.write(lambda tx: book(tx, batch, []))
+
+    results = await asyncio.gather(*map(hold, batches))
+    assert sum(refusal is None for refusals in results for refusal in refusals) == 2 * 33
+    await everything(database)
