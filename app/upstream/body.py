@@ -1,4 +1,4 @@
-"""A Call's body as bytes to stream: JSON or multipart, pictures read and encoded from their files while they are sent."""
+"""A Call's body as bytes to stream: JSON or multipart, pictures read and encoded from files while they are sent."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
