@@ -6,7 +6,7 @@ Numbers of the database are the whole installation's, whichever replica tells th
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -82,7 +82,7 @@ class Gauges:
         return registry
 
     def _of_process(self) -> Families:
-        build = [((version("oneshape"), platform.python_version()), 1.0)]
+        build = [((_version(), platform.python_version()), 1.0)]
         yield _gauges("build_info", "Which build this is.", ("version", "python"), build)
         yield gauge("catalog_revision", "The catalog in force.", self._catalog().revision)
 
@@ -174,6 +174,14 @@ def _gauges(name: str, told: str, labels: Sequence[str], rows: Rows) -> GaugeMet
     for values, value in rows:
         family.add_metric(values, value)
     return family
+
+
+def _version() -> str:
+    """The installed version; in a checkout that is not installed there is none."""
+    try:
+        return version("oneshape")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _age(since: float | None, now: float) -> float:
