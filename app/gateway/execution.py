@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from app.core.errors import GatewayError, InternalError
+from app.core.errors import GatewayError, InternalError, Overloaded
 from app.gateway.blame import answer_for
 from app.gateway.dispatch import Dispatcher
 from app.gateway.settlement import Settlement
@@ -22,6 +22,8 @@ class Execution:
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._running: set[asyncio.Task[None]] = set()
+        self.given_up: set[tuple[str, str]] = set()
+        """Task ids and lease tokens of works whose end could not be written: the heartbeat ends their leases."""
 
     def begin(self, work: Work, folder: SpoolFolder) -> "asyncio.Task[None]":
         """Sets a work going. `folder` is released when it is done."""
@@ -33,12 +35,15 @@ class Execution:
     async def complete(self, work: Work, folder: SpoolFolder) -> None:
         """Whatever happens, it ends in a settlement. Cancelled: nothing is settled, and another owner goes on later.
 
-        Raises: Overloaded when not even that could be written; the task then is another owner's after its lease.
+        Raises: Overloaded when not even that could be written; the task then is taken over like a dead process's.
         """
         try:
             await self._settle(work, folder)
         except LeaseLost:
             log.warning("task.lease_lost", task_id=work.task_id)
+        except Overloaded:
+            self.given_up.add((work.task_id, work.lease_token))
+            raise
         finally:
             await folder.release()
 
@@ -55,6 +60,8 @@ class Execution:
             await self._settlement.succeed(work, drawn)
         except Cancelled:
             await self._settlement.cancel(work)
+        except Overloaded:
+            raise  # our database or store, not the vendor: what it has accepted is polled on when they are back (L5)
         except GatewayError as error:
             log.info("task.failed", task_id=work.task_id, code=error.code)
             await self._settlement.fail(work.task_id, error, lease_token=work.lease_token)

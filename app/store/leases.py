@@ -90,6 +90,11 @@ def abandon_all(tx: Connection, *, owner: str) -> None:
     tx.execute(update(tasks).where(tasks.c.owner == owner, IN_PROGRESS).values(lease_until=0.0))
 
 
+def abandon(tx: Connection, task_id: str, *, lease_token: str) -> None:
+    """Ends one lease, if it is still that one, so that the task is taken over at once."""
+    tx.execute(leased(task_id, lease_token).values(lease_until=0.0))
+
+
 def hand_back(tx: Connection, task_id: str, *, lease_token: str) -> None:
     """Puts a task back in the queue; only for one of which nothing was sent to a vendor. Raises: LeaseLost."""
     queued = leased(task_id, lease_token).values(status="queued", owner=None, lease_token=None, lease_until=None)

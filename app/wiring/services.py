@@ -151,7 +151,12 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
     """`tasks` False: only the heartbeat, which sync requests need as well."""
     settings, database, clock = ground.settings, ground.database, ground.clock
     heartbeat = Heartbeat(
-        database, clock=clock, owner=owner, every_s=settings.task_heartbeat_s, lease_s=settings.task_lease_s
+        database,
+        clock=clock,
+        owner=owner,
+        every_s=settings.task_heartbeat_s,
+        lease_s=settings.task_lease_s,
+        given_up=machinery.execution.given_up,
     )
     if not tasks:
         return Worker(heartbeat, clock=clock, claims=None, sweep=None)

@@ -13,12 +13,23 @@ log = structlog.get_logger(__name__)
 class Heartbeat:
     """Beats every `every_s` for the process `owner`, whose leases last `lease_s`."""
 
-    def __init__(self, database: Database, *, clock: Clock, owner: str, every_s: float, lease_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        owner: str,
+        every_s: float,
+        lease_s: float,
+        given_up: set[tuple[str, str]],
+    ) -> None:
+        """`given_up`: task ids and lease tokens of what this process owns and no longer works on (L5)."""
         self._database = database
         self._clock = clock
         self._owner = owner
         self._every_s = every_s
         self._lease_s = lease_s
+        self._given_up = given_up
 
     async def run(self) -> None:
         """Beats until cancelled. A database that is away for less than a lease costs nothing."""
@@ -31,13 +42,16 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """One beat. Raises: Overloaded (storage_unavailable)."""
-        at = self._clock.now()
+        at, given_up = self._clock.now(), frozenset(self._given_up)
 
         def unit(tx: Tx) -> None:
             fleet.heartbeat(tx, self._owner, at=at)
             leases.renew_all(tx, owner=self._owner, seconds=self._lease_s, at=at)
+            for task_id, lease_token in given_up:
+                leases.abandon(tx, task_id, lease_token=lease_token)
 
         await self._database.write(unit)
+        self._given_up -= given_up
 
     async def stop(self) -> None:
         """Ends this process's leases, so that what it leaves undone is taken over at once. Raises: Overloaded."""

@@ -13,6 +13,9 @@ from tests.support.relay import Relay, relaying
 
 GENERATIONS = "/v1/images/generations"
 ASKED: dict[str, Any] = {"model": "nano-banana-pro-1k@ccapi", "prompt": "a cube"}
+TASKS = "/v1/images/tasks"
+POLLED = {"model": "nano-banana-pro-1k@uniall-tasks", "prompt": "a cube"}
+LEASES = {"task_lease_s": 3, "task_heartbeat_s": 1, "task_sweep_s": 1}
 RECOVERED_S = 10.0
 
 
@@ -64,3 +67,35 @@ async def test_h96_without_its_database_paid_work_is_refused_and_nothing_is_call
     relay.heal()
     assert await recovers(gateway)
     assert (await gateway.services.database.read(ledger_verify.verify)).violations == ()
+
+
+@pytest.mark.parametrize("loss", ["cut", "freeze"])
+async def test_l5_a_task_whose_database_is_gone_while_a_vendor_draws_ends_settled_when_it_is_back(
+    relay: Relay, postgresql_copy: str, tmp_path: Path, loss: str
+) -> None:
+    url = make_url(postgresql_copy).set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
+    settings: dict[str, Any] = {"database_url": url, "admin_key": ADMIN_KEY, "secret_key": SECRET_KEY, **LEASES}
+    async with running_gateway(tmp_path, task_seconds=1.0, **settings) as gateway, gateway.client() as client:
+        clock = gateway.services.clock
+        made = [(await client.post(TASKS, json=POLLED)).json()["data"]["task_id"] for _ in range(3)]
+        await clock.sleep(0.6)  # at the vendor
+        getattr(relay, loss)()
+        await clock.sleep(4)  # longer than a lease
+        relay.heal()
+        ended = [await _ended(gateway, task_id) for task_id in made]
+        verification = await gateway.services.database.read(ledger_verify.verify)
+        assert len(await gateway.paid_calls()) == 3
+    assert [task["status"] for task in ended] == ["succeeded"] * 3
+    assert verification.violations == ()
+
+
+async def _ended(gateway: Running, task_id: str) -> dict[str, Any]:
+    clock = gateway.services.clock
+    until = clock.monotonic() + 4 * RECOVERED_S
+    async with gateway.client() as client:
+        while True:
+            answer = await client.get(f"{TASKS}/{task_id}")
+            task: dict[str, Any] = answer.json()["data"] or {"status": "unknown"}
+            if task["status"] in {"succeeded", "failed", "cancelled"} or clock.monotonic() > until:
+                return task
+            await clock.sleep(0.2)
