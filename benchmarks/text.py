@@ -168,7 +168,6 @@ def _gateway(directory: Path, vendor_port: int) -> Iterator[Contestant]:
         "ONESHAPE_ADMIN_KEY": ADMIN_KEY,
         "ONESHAPE_SECRET_KEY": "benchmark-4e0c85b1f7d24a39",
         "ONESHAPE_PORT": str(port),
-        "ONESHAPE_LOG_LEVEL": "error",
     }
     command = python("-c", "from app.cli.main import app; app()", "serve")
     with running(command, core=GATEWAY_CORE, port=port, path="/healthz", env=env, log=directory / "gateway.log") as pid:

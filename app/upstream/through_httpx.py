@@ -53,7 +53,7 @@ class HttpxReply:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._response = response
-        # The raw bytes, since encoded bodies are refused; replies made for tests, which are read already, have them too.
+        # The raw bytes, since encoded bodies are refused; replies that were read already, as in tests, have them too.
         self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
         self._next: asyncio.Task[bytes] | None = None
         self._waits = waits
