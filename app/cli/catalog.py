@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli.explain import explain
 from app.cli.output import print_json
 from app.cli.running import AsJson, Exit, fail, refusing, run
 from app.gateway.catalog.build import LoadedCatalog, load
@@ -15,6 +16,7 @@ from app.settings import Settings, ensure_secrets, environment, read_settings
 from app.web.admin.catalog import render_finding, render_proposal
 
 app = typer.Typer(help="The catalog: vendors, models and prices as one document.", no_args_is_help=True)
+app.command()(explain)
 
 CatalogFile = Annotated[Path, typer.Argument(metavar="FILE", help="YAML, or JSON when it is called so.")]
 SHOWN_CHARS: Final = 100

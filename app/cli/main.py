@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, catalog, copy_database, demo, keys, ledger, migrate, serve, worker
+from app.cli import accounts, backup, catalog, copy_database, demo, keys, ledger, migrate, probe, serve, worker
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -16,6 +16,8 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(catalog.app, name="catalog")
 app.command()(migrate.migrate)
 app.command()(copy_database.copy_database)
+app.command()(backup.backup)
+app.command()(probe.probe)
 app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(serve.sandbox)

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from app.core.clock import Clock
 from app.core.errors import GatewayError, Overloaded
 from app.gateway.catalog.findings import CatalogInvalid
+from app.gateway.services import Services
 from app.settings import Secrets, SettingsInvalid, ensure_secrets, environment, read_settings
 from app.web.validation import body_error
-from app.wiring import Operator, open_operator
+from app.wiring import Operator, open_operator, open_services
 
 T = TypeVar("T")
 
@@ -41,6 +42,20 @@ def run(work: Callable[[Operator], Awaitable[T]]) -> T:
         tell_generated(secrets)
         async with open_operator(settings, secrets, env=environment(), clock=Clock()) as operator:
             return await work(operator)
+
+    with refusing():
+        return asyncio.run(opened())
+
+
+def run_beside(work: Callable[[Services], Awaitable[T]]) -> T:
+    """Does the work with a gateway of this process's own, which serves nobody and does no tasks."""
+
+    async def opened() -> T:
+        settings = read_settings()
+        secrets = ensure_secrets(settings)
+        tell_generated(secrets)
+        async with open_services(settings, secrets, env=environment(), clock=Clock(), tasks=False) as services:
+            return await work(services)
 
     with refusing():
         return asyncio.run(opened())

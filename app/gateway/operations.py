@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.dialect import ImageDialect
+from app.gateway.backups import Backups
 from app.gateway.drained import DrainedVendors
 from app.gateway.explain import Explainer
 from app.gateway.plan import Planner
@@ -26,7 +27,7 @@ class Operations:
 
     vendors: Vendors
     explainer: Explainer
-    prober: Prober
+    backups: Backups
 
 
 def make_operations(
@@ -42,6 +43,7 @@ def make_operations(
     fetcher: Fetcher,
     converter: Converter,
     spool: Spool,
+    backups: Backups,
 ) -> Operations:
     """All of them, on the same health and the same catalog."""
     prober = Prober(
@@ -57,5 +59,5 @@ def make_operations(
     return Operations(
         vendors=Vendors(database=database, catalog=catalog, pool=pool, drained=drained, prober=prober, clock=clock),
         explainer=Explainer(database=database, catalog=catalog, router=router, planner=Planner(dialects, router)),
-        prober=prober,
+        backups=backups,
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.core.clock import Clock
 from app.core.errors import NotFound
+from app.core.ids import new_id
 from app.core.image import ImageRequest
 from app.core.task import TaskStatus
 from app.core.task_view import TaskView
@@ -16,7 +17,7 @@ from app.gateway.settlement import Settlement
 from app.gateway.task_views import TaskRows, TaskViews, find_rows, rows_of
 from app.gateway.watch import TaskWatch
 from app.media.spool import SpoolFolder
-from app.store import tasks
+from app.store import audit, tasks
 from app.store.database import Database, Tx
 from app.store.sql import Page
 
@@ -101,14 +102,27 @@ class Tasks:
 
         A task that has ended is answered as it is. Raises: NotFound (task_not_found).
         """
+        return await self._view(await self._cancel(task_id, account_id=caller.account.id), base_url)
+
+    async def cancel_any(self, task_id: str, *, actor: str) -> None:
+        """The same for an operator, whosever task it is; audited. Raises: NotFound (task_not_found)."""
+        change = audit.Change(new_id("aud"), self._clock.now(), actor, "task.cancelled", task_id)
+        await self._cancel(task_id, change=change)
+
+    async def _cancel(
+        self, task_id: str, *, account_id: str | None = None, change: audit.Change | None = None
+    ) -> TaskRows:
         now = self._clock.now()
 
         def unit(tx: Tx) -> tuple[bool, TaskRows | None]:
-            task = tasks.request_cancel(tx, task_id, account_id=caller.account.id)
+            before = tasks.get(tx, task_id, account_id=account_id)
+            if change is not None and before is not None and not before.status.terminal:
+                audit.record(tx, change)
+            task = tasks.request_cancel(tx, task_id, account_id=account_id)
             at_once = task is not None and task.status is TaskStatus.QUEUED
             if at_once:
                 self._settlement.cancel_within(tx, task_id, lease_token=None, at=now)
-            return at_once, find_rows(tx, task_id, at=now, account_id=caller.account.id)
+            return at_once, find_rows(tx, task_id, at=now, account_id=account_id)
 
         ended, rows = await self._database.write(unit)
         if rows is None:
@@ -117,7 +131,7 @@ class Tasks:
             self._settlement.ended_within(task_id, TaskStatus.CANCELLED)
         else:
             self._bell.ring(task_id)
-        return await self._view(rows, base_url)
+        return rows
 
     async def _view(self, rows: TaskRows, base_url: str) -> TaskView:
         inline = rows.task.request.get("response_format") == "b64_json"

@@ -12,6 +12,7 @@ import structlog
 from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.media import MediaStore
+from app.gateway.backups import Backups
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.catalog.live import FileSource, LiveCatalog, Source
@@ -119,6 +120,11 @@ async def open_ground(
         router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
         metrics=metrics,
     )
+
+
+def backups_of(settings: Settings, database: Database, clock: Clock, *, actor: str = "admin") -> Backups:
+    """Where backups go."""
+    return Backups(database, settings.data_dir / "backups", clock=clock, actor=actor)
 
 
 async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:

@@ -7,12 +7,13 @@ from typing import Final
 
 from app.core.clock import Clock
 from app.gateway.accounts import Accounts
+from app.gateway.backups import Backups
 from app.gateway.caller import KeyHasher
 from app.gateway.catalog.database import DatabaseSource
 from app.gateway.catalog.desk import CatalogDesk
 from app.settings import Secrets, Settings
 from app.store.database import Database
-from app.wiring.ground import catalog_source, open_database
+from app.wiring.ground import backups_of, catalog_source, open_database
 
 CLI_ACTOR: Final = "command line"
 """Who the audit says it was, where an operator works beside the gateway."""
@@ -25,6 +26,7 @@ class Operator:
     database: Database
     accounts: Accounts
     catalog: CatalogDesk
+    backups: Backups
 
 
 @asynccontextmanager
@@ -44,4 +46,4 @@ async def open_operator(
             clock=clock,
             actor=CLI_ACTOR,
         )
-        yield Operator(database, accounts, desk)
+        yield Operator(database, accounts, desk, backups_of(settings, database, clock, actor=CLI_ACTOR))

@@ -24,7 +24,7 @@ from app.gateway.plan import Planner
 from app.gateway.services import LoadLimits, Services, WebLimits
 from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.upstream.http import HttpTransport
-from app.wiring.ground import Ground, open_ground
+from app.wiring.ground import Ground, backups_of, open_ground
 from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
 from app.worker.orphans import Orphans
@@ -116,6 +116,7 @@ def _make_operations(ground: Ground) -> Operations:
         fetcher=ground.fetcher,
         converter=ground.converter,
         spool=ground.spool,
+        backups=backups_of(ground.settings, ground.database, ground.clock),
     )
 
 

@@ -67,6 +67,12 @@ def router(services: Services) -> APIRouter:
         """One task with all that is recorded about it."""
         return answer(request, await services.database.read(lambda tx: task_file(tx, task_id)))
 
+    @routes.post("/tasks/{task_id}/cancel")
+    async def cancel(request: Request, task_id: EntityId) -> Response:
+        """Ends a task that no vendor was asked for yet; one that has ended, or is paid, is answered as it is."""
+        await services.tasks.cancel_any(task_id, actor=ACTOR)
+        return answer(request, await services.database.read(lambda tx: task_file(tx, task_id)))
+
     @routes.post("/tasks/{task_id}/resolve", openapi_extra=takes(Resolution))
     async def resolve(request: Request, task_id: EntityId) -> Response:
         """Ends the attempts of a task whose outcome is unknown. It never touches the client's balance."""
