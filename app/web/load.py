@@ -33,6 +33,7 @@ class Load:
         self.waiting = 0
         self.bytes = 0
         self.lag_s = 0.0
+        self._late_s = 0.0
 
     async def enter(self, whose: bytes) -> None:
         """Takes a place, at once or after a short wait; `leave` gives it back. Raises: Overloaded."""
@@ -111,8 +112,9 @@ class Load:
 
     def _ticked(self, loop: asyncio.AbstractEventLoop, expected_at: float) -> None:
         self._tick = None
-        late_s = max(loop.time() - expected_at, 0.0)
-        self._lagged(late_s)
-        self.lag_s = max(late_s, self.lag_s / 2)
-        if self.running or self.lag_s > TICK_S:
+        before_s, self._late_s = self._late_s, max(loop.time() - expected_at, 0.0)
+        self._lagged(self._late_s)
+        # One stop (a neighbour on the machine, a collection of garbage) is no overload: being late twice in a row is.
+        self.lag_s = min(before_s, self._late_s)
+        if self.running or self._late_s > TICK_S:
             self._watch()

@@ -71,6 +71,10 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("POST", "/admin/tasks/{task_id}/resolve"): (401, 403, 403, 403, 400),
     ("GET", "/admin/usage"): (401, 403, 403, 403, 200),
     ("GET", "/admin/vendors"): (401, 403, 403, 403, 200),
+    ("POST", "/admin/vendors/{name}/drain"): (401, 403, 403, 403, 404),
+    ("POST", "/admin/vendors/{name}/undrain"): (401, 403, 403, 403, 404),
+    ("POST", "/admin/vendors/{name}/probe"): (401, 403, 403, 403, 404),
+    ("POST", "/admin/explain"): (401, 403, 403, 403, 400),
     ("GET", "/admin/webhooks"): (401, 403, 403, 403, 200),
     ("POST", "/admin/webhooks/{delivery_id}/redeliver"): (401, 403, 403, 403, 404),
 }
