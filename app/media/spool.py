@@ -6,20 +6,26 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Final, Self
 
+from app.core.errors import Overloaded
 from app.core.media import Blob
 from app.media.names import unavailable
 from app.wire.blobs import BlobSink, SpoolSink
 
+RETRY_S: Final = 10.0
+
 
 class Spool:
     """A process's own directory of request folders (see `own_directory`); on the media store's file system, storing a
-    picture copies nothing.
+    picture copies nothing. `bytes`: what is spooled now.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int) -> None:
+        """`max_bytes`: with as much as this spooled, `admit` refuses. What vendors were paid for is always taken."""
         self._directory = directory
+        self._max_bytes = max_bytes
+        self.bytes = 0
 
     async def prepare(self) -> None:
         """To call once at start: makes the directory if need be. Raises: Overloaded (storage_unavailable)."""
@@ -30,7 +36,13 @@ class Spool:
 
     def folder(self) -> "SpoolFolder":
         """Where one request's bytes go: `async with spool.folder() as folder`, or `folder.release()` when done."""
-        return SpoolFolder(self._directory / secrets.token_hex(16))
+        return SpoolFolder(self._directory / secrets.token_hex(16), self)
+
+    def admit(self) -> "SpoolFolder":
+        """As `folder`, for a request that has just come. Raises: Overloaded, before anything of it is read."""
+        if self.bytes >= self._max_bytes:
+            raise Overloaded("The gateway is busy; try again shortly.", retry_after_s=RETRY_S, should_retry=True)
+        return self.folder()
 
     async def usage(self) -> tuple[int, int]:
         """Bytes that are spooled now, and bytes free on that disk. Raises: Overloaded (storage_unavailable)."""
@@ -50,27 +62,43 @@ class Spool:
 class SpoolFolder:
     """One request's spooled bytes. The folder is made when it is first needed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spool: Spool) -> None:
         self._path = path
+        self._spool = spool
         self._made = False
-        self._sinks: list[BlobSink] = []
+        self._bytes = 0
+        self._sinks: list[_FolderSink] = []
+        self._files: list[BinaryIO] = []
 
     def open_sink(self) -> BlobSink:
-        """A new file to write to. It and its sink raise: Overloaded (storage_unavailable)."""
+        """A new file for a picture. It and its sink raise: Overloaded (storage_unavailable)."""
         try:
-            if not self._made:
-                self._path.mkdir()
-                self._made = True
-            sink = _FolderSink(SpoolSink(self._path))
+            sink = _FolderSink(SpoolSink(self._directory()), self)
         except OSError as error:
             raise unavailable() from error
         self._sinks.append(sink)
         return sink
 
+    def open_file(self) -> "SpoolFile":
+        """A new file for bytes that are nothing in particular. Raises: Overloaded (storage_unavailable)."""
+        try:
+            path = self._directory() / f"file-{len(self._files)}"
+            file = path.open("xb", buffering=0)
+        except OSError as error:
+            raise unavailable() from error
+        self._files.append(file)
+        return SpoolFile(path, file, self)
+
+    def grew(self, count: int) -> None:
+        """So many bytes were written here."""
+        self._bytes += count
+        self._spool.bytes += count
+
     async def release(self) -> None:
         """Deletes what was spooled here, half-written files as well; blobs that point here are void. Safe to repeat."""
         if self._made:
             self._made = False
+            self.grew(-self._bytes)
             await asyncio.to_thread(self._delete)
 
     async def __aenter__(self) -> Self:
@@ -81,23 +109,60 @@ class SpoolFolder:
     ) -> None:
         await self.release()
 
+    def _directory(self) -> Path:
+        if not self._made:
+            self._path.mkdir()
+            self._made = True
+        return self._path
+
     def _delete(self) -> None:
         for sink in self._sinks:
             sink.abort()
+        for file in self._files:
+            file.close()
         shutil.rmtree(self._path, ignore_errors=True)
 
 
-class _FolderSink:
-    """A SpoolSink whose disk troubles are told in the gateway's words (fault-cases H97)."""
+class SpoolFile:
+    """Bytes in a folder, as they come; not hashed."""
 
-    def __init__(self, sink: SpoolSink) -> None:
+    def __init__(self, path: Path, file: BinaryIO, folder: SpoolFolder) -> None:
+        self._path = path
+        self._file = file
+        self._folder = folder
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Appends. Raises: Overloaded (storage_unavailable)."""
+        try:
+            with memoryview(data) as view:
+                written = 0
+                while written < len(view):
+                    written += self._file.write(view[written:])
+        except OSError as error:
+            raise unavailable() from error
+        self._folder.grew(len(data))
+
+    async def read(self) -> bytes:
+        """All of it. Raises: Overloaded (storage_unavailable)."""
+        try:
+            return await asyncio.to_thread(self._path.read_bytes)
+        except OSError as error:
+            raise unavailable() from error
+
+
+class _FolderSink:
+    """A SpoolSink that is counted, and whose disk troubles are told in the gateway's words (fault-cases H97)."""
+
+    def __init__(self, sink: SpoolSink, folder: SpoolFolder) -> None:
         self._sink = sink
+        self._folder = folder
 
     def write(self, data: bytes) -> None:
         try:
             self._sink.write(data)
         except OSError as error:
             raise unavailable() from error
+        self._folder.grew(len(data))
 
     def close(self) -> Blob:
         try:

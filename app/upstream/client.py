@@ -32,6 +32,7 @@ class CallLimits:
     connect_s: float = 5.0
     first_byte_s: float = 180.0
     idle_s: float = 60.0
+    reply_bytes: int = 128 * 2**20
     document_bytes: int = 32 * 2**20
     blob_bytes: int = 40 * 2**20
     blobs: int = 32
@@ -115,9 +116,12 @@ class VendorClient:
             max_blob_bytes=limits.blob_bytes,
             max_blobs=limits.blobs,
         )
-        document = bytearray()
+        document, received = bytearray(), 0
         try:
             async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
+                received += len(chunk)
+                if received > limits.reply_bytes:
+                    raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=response.status_code)
                 document += lifter.feed(chunk)
             document += lifter.close()
             return self._reply(response, bytes(document), lifter.blobs)

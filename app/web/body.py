@@ -1,8 +1,9 @@
 """Receives a request's body: capped while it arrives, its pictures lifted to files, the rest read as strict JSON."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
@@ -10,7 +11,6 @@ from starlette.requests import Request
 from app.core.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from app.core.exchange import Json
 from app.core.media import Blobs
-from app.gateway.services import Services
 from app.media.spool import SpoolFolder
 from app.wire.blobs import BlobTooLarge, DocumentTooLarge, Lifter, LiftError, TooManyBlobs
 from app.wire.multipart import Form, FormLimits, FormReader, boundary_of
@@ -20,10 +20,62 @@ BLOBS_MAX: Final = 17
 """16 reference pictures and a mask (fault-cases section 5)."""
 
 
+@dataclass(frozen=True, slots=True)
+class JsonBody:
+    """A body that was received: its object, the pictures that were inside it, and the folder where these are spooled,
+    which is its reader's to release.
+    """
+
+    document: dict[str, Json]
+    blobs: Blobs
+    folder: SpoolFolder
+
+
+class JsonReader:
+    """Takes a JSON body in piece by piece. Its pictures go to `folder` meanwhile, and only the small rest is parsed."""
+
+    def __init__(self, folder: SpoolFolder, *, body_bytes_max: int, blob_bytes_max: int) -> None:
+        self._folder = folder
+        self._blob_bytes_max = blob_bytes_max
+        self._rest = bytearray()
+        self._lifter = Lifter(
+            folder.open_sink,
+            secrets.token_hex(8),
+            max_document_bytes=body_bytes_max,
+            max_blob_bytes=blob_bytes_max,
+            max_blobs=BLOBS_MAX,
+        )
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes. Raises: RequestTooLarge, InvalidRequest (invalid_image), Overloaded."""
+        with self._as_clients_fault():
+            self._rest += self._lifter.feed(chunk)
+
+    def close(self) -> JsonBody:
+        """The whole body. Raises: as `feed`, and InvalidRequest (invalid_json)."""
+        with self._as_clients_fault():
+            self._rest += self._lifter.close()
+        return JsonBody(json_object(loads(bytes(self._rest))), self._lifter.blobs, self._folder)
+
+    def abort(self) -> None:
+        """Gives up a picture that is not whole; safe to repeat."""
+        self._lifter.abort()
+
+    @contextmanager
+    def _as_clients_fault(self) -> Iterator[None]:
+        try:
+            yield
+        except (BlobTooLarge, DocumentTooLarge) as error:
+            raise too_large(self._blob_bytes_max) from error
+        except TooManyBlobs as error:
+            raise InvalidRequest(f"At most {BLOBS_MAX - 1} reference images are allowed.", param="image") from error
+        except LiftError as error:
+            raise InvalidRequest("A base64 image in the body cannot be decoded.", code="invalid_image") from error
+
+
 @asynccontextmanager
-async def until_ordered(services: Services) -> AsyncIterator[SpoolFolder]:
-    """A folder for a request's bytes, released when the request fails; else the order has taken it over."""
-    folder = services.spool.folder()
+async def until_ordered(folder: SpoolFolder) -> AsyncIterator[SpoolFolder]:
+    """The folder of a request's bytes, released when the request fails; else the order has taken it over."""
     try:
         yield folder
     except BaseException:
@@ -40,27 +92,14 @@ async def read_json(
     invalid_image).
     """
     demand_json(request)
-    lifter = Lifter(
-        folder.open_sink,
-        secrets.token_hex(8),
-        max_document_bytes=body_bytes_max,
-        max_blob_bytes=blob_bytes_max,
-        max_blobs=BLOBS_MAX,
-    )
-    document = bytearray()
+    reader = JsonReader(folder, body_bytes_max=body_bytes_max, blob_bytes_max=blob_bytes_max)
     try:
         async for chunk in _received(request, body_bytes_max):
-            document += lifter.feed(chunk)
-        document += lifter.close()
-    except (BlobTooLarge, DocumentTooLarge) as error:
-        raise too_large(blob_bytes_max) from error
-    except TooManyBlobs as error:
-        raise InvalidRequest(f"At most {BLOBS_MAX - 1} reference images are allowed.", param="image") from error
-    except LiftError as error:
-        raise InvalidRequest("A base64 image in the body cannot be decoded.", code="invalid_image") from error
+            reader.feed(chunk)
+        body = reader.close()
     finally:
-        lifter.abort()
-    return json_object(loads(bytes(document))), lifter.blobs
+        reader.abort()
+    return body.document, body.blobs
 
 
 async def read_form(request: Request, folder: SpoolFolder, body_bytes_max: int, file_bytes_max: int) -> Form:

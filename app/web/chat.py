@@ -17,7 +17,7 @@ from app.surfaces import openai_chat
 from app.surfaces.openai_chat import ChatImageStyle
 from app.web.answer import answer_headers, document_response
 from app.web.auth import caller_of
-from app.web.body import read_json, until_ordered
+from app.web.body import JsonBody, until_ordered
 from app.web.chat_endpoint import ChatEndpoint
 from app.web.idempotent import claim_of_json
 from app.web.note import note_of
@@ -40,12 +40,12 @@ def router(services: Services) -> APIRouter:
 def endpoint(services: Services) -> ChatEndpoint:
     """The ASGI application behind the route."""
 
-    async def draw(request: Request) -> Response:
+    async def draw(request: Request, received: JsonBody) -> Response:
         """Answers a conversation with an image model: with pictures of its last user message."""
-        caller = await caller_of(request, services)
-        base_url, style, strict = base_url_of(request, services), _style(request, caller), is_strict(request)
-        async with until_ordered(services) as folder:
-            body, blobs = await read_json(request, folder, services.limits.chat_body, services.limits.file)
+        async with until_ordered(received.folder) as folder:
+            caller = await caller_of(request, services)
+            base_url, style, strict = base_url_of(request, services), _style(request, caller), is_strict(request)
+            body, blobs = received.document, received.blobs
             wanted = openai_chat.parse_image(body, blobs)
             include_usage = openai_chat.wants_usage(body)
             order = await services.images.order(

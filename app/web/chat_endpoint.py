@@ -4,10 +4,8 @@ image models on.
 FastAPI's routing and models cost about as much as the rest of a proxied request (docs/decisions), so they are not here.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -16,21 +14,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.core.catalog import Model
 from app.core.chat import ChatRequest
+from app.core.exchange import Json
 from app.gateway.caller import Caller
 from app.gateway.chat import Pieces, Whole
 from app.gateway.services import Services
-from app.media.spool import SpoolFolder
 from app.surfaces.openai_chat import model_of, parse_text
 from app.web.auth import bearer
-from app.web.body import demand_json, json_object, too_large
+from app.web.body import JsonBody, JsonReader, demand_json, json_object, too_large, until_ordered
+from app.web.chat_body import LongBody
 from app.web.note import note_of
 from app.web.rate import count
 from app.web.strict import is_strict
 from app.wire.strict_json import loads
-
-IN_MEMORY_BYTES: Final = 2**20
-"""A body that is larger waits on disk until it is whole: it may hold pictures."""
-REPLAY_BYTES: Final = 64 * 1024
 
 _STREAM_HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -38,13 +33,11 @@ _STREAM_HEADERS: Final = (
     (b"x-accel-buffering", b"no"),
 )
 
-Body = bytes | Path
-
 
 class ChatEndpoint:
-    """An ASGI application for one route. `images` answers a request for an image model, whose body it reads."""
+    """An ASGI application for one route. `images` answers a request for an image model, and releases its pictures."""
 
-    def __init__(self, services: Services, images: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, services: Services, images: Callable[[Request, JsonBody], Awaitable[Response]]) -> None:
         self._services = services
         self._images = images
 
@@ -53,35 +46,62 @@ class ChatEndpoint:
         caller = await count(scope, self._services, await self._services.callers.authenticate(_credential(scope)))
         message = await receive()
         if message["type"] != "http.request" or message.get("more_body", False):
-            await self._answer_long(caller, message, scope, receive, send)
-            return
-        body: bytes = message.get("body", b"")
-        if len(body) > self._services.limits.chat_body:
-            raise too_large(self._services.limits.chat_body)
-        text = self._read(body)
+            text, pictured = await self._receive_long(message, scope, receive)
+        else:
+            body: bytes = message.get("body", b"")
+            if len(body) > self._services.limits.chat_body:
+                raise too_large(self._services.limits.chat_body)
+            text, pictured = self._read(body), None
+            if text is None:
+                pictured = await self._lift(body)
         if text is not None:
             await self._answer(scope, caller, *text, send)
         else:
-            response = await self._images(Request(scope, _replay(body, receive)))
+            assert pictured is not None, "a request is for a text model or for an image model"
+            response = await self._images(Request(scope, receive), pictured)
             await response(scope, receive, send)
 
-    async def _answer_long(self, caller: Caller, message: Message, scope: Scope, receive: Receive, send: Send) -> None:
-        """The same for a body that comes in several pieces."""
-        limit_bytes = self._services.limits.chat_body
-        _refuse_declared_size(scope, limit_bytes)
-        async with self._services.spool.folder() as folder:
-            body = await _gather(message, receive, folder, limit_bytes)
-            text = self._read(await _load(body))
+    async def _receive_long(
+        self, message: Message, scope: Scope, receive: Receive
+    ) -> tuple[tuple[Model, ChatRequest] | None, JsonBody | None]:
+        """A body that comes in several pieces: a text model's request, or an image model's with its pictures lifted."""
+        limits = self._services.limits
+        _refuse_declared_size(scope, limits.chat_body)
+        async with until_ordered(self._services.spool.admit()) as folder:
+            body = LongBody(folder, body_bytes_max=limits.chat_body, blob_bytes_max=limits.file)
+            try:
+                async for chunk in _chunks(message, receive, limits.chat_body):
+                    body.feed(chunk)
+                pictured = body.pictured()
+            finally:
+                body.abort()
+            if pictured is not None and self._model(pictured.document).kind == "image":
+                return None, pictured
+            text = self._read(await body.whole())
             if text is None:
-                response = await self._images(Request(scope, _replay(body, receive)))
-                await response(scope, receive, send)
-                return
-        await self._answer(scope, caller, *text, send)
+                assert body.refusal is not None, "what was lifted says the same as the whole"
+                raise body.refusal
+            await folder.release()
+            return text, None
+
+    async def _lift(self, body: bytes) -> JsonBody:
+        """The same of a short body. Raises: InvalidRequest, Overloaded."""
+        async with until_ordered(self._services.spool.admit()) as folder:
+            limits = self._services.limits
+            reader = JsonReader(folder, body_bytes_max=limits.chat_body, blob_bytes_max=limits.file)
+            try:
+                reader.feed(body)
+                return reader.close()
+            finally:
+                reader.abort()
+
+    def _model(self, document: dict[str, Json]) -> Model:
+        return self._services.catalog().resolve(model_of(document)).model
 
     def _read(self, body: bytes) -> tuple[Model, ChatRequest] | None:
         """The text request in a body; None: it is for an image model. Raises: InvalidRequest, NotFound."""
         document = json_object(loads(body))
-        model = self._services.catalog().resolve(model_of(document)).model
+        model = self._model(document)
         return (model, parse_text(document, body)) if model.kind == "chat" else None
 
     async def _answer(self, scope: Scope, caller: Caller, model: Model, request: ChatRequest, send: Send) -> None:
@@ -144,56 +164,17 @@ def _refuse_declared_size(scope: Scope, most_bytes: int) -> None:
         raise too_large(most_bytes)
 
 
-async def _gather(message: Message, receive: Receive, folder: SpoolFolder, most_bytes: int) -> Body:
-    """The whole body, on disk when it is large. Raises: RequestTooLarge, ClientDisconnect, Overloaded."""
-    held, sink, received = bytearray(), None, 0
+async def _chunks(message: Message, receive: Receive, most_bytes: int) -> AsyncIterator[bytes]:
+    """The body's pieces, `message` being the first. Raises: RequestTooLarge, ClientDisconnect, Overloaded."""
+    received = 0
     while True:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         received += len(chunk)
         if received > most_bytes:
             raise too_large(most_bytes)
-        if sink is None and received > IN_MEMORY_BYTES:
-            sink = folder.open_sink()
-            sink.write(bytes(held))
-            held.clear()
-        if sink is None:
-            held += chunk
-        else:
-            sink.write(chunk)
+        yield chunk
         if not message.get("more_body", False):
-            break
+            return
         message = await receive()
-    if sink is None:
-        return bytes(held)
-    path = sink.close().path
-    assert path is not None, "a spooled blob is a file"
-    return path
-
-
-async def _load(body: Body) -> bytes:
-    return body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
-
-
-def _replay(body: Body, receive: Receive) -> Receive:
-    """A `receive` that gives the body again, and then what the connection gives."""
-    messages = _messages(body)
-
-    async def replayed() -> Message:
-        try:
-            return await anext(messages)
-        except StopAsyncIteration:
-            return await receive()
-
-    return replayed
-
-
-async def _messages(body: Body) -> AsyncIterator[Message]:
-    if isinstance(body, bytes):
-        yield {"type": "http.request", "body": body, "more_body": False}
-        return
-    with body.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, REPLAY_BYTES):
-            yield {"type": "http.request", "body": chunk, "more_body": True}
-    yield {"type": "http.request", "body": b"", "more_body": False}

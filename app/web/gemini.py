@@ -43,7 +43,7 @@ def router(services: Services) -> APIRouter:
 async def _serve(request: Request, services: Services, model: str, *, stream: bool) -> Response:
     caller = await gemini_caller_of(request, services)
     base_url, strict = base_url_of(request, services), is_strict(request)
-    async with until_ordered(services) as folder:
+    async with until_ordered(services.spool.admit()) as folder:
         body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
         wanted = gemini.parse(model, body, blobs, stream=stream)
         claim = claim_of_json(request, services, caller, body, blobs)

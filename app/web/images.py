@@ -43,7 +43,7 @@ def router(services: Services) -> APIRouter:
 async def _serve(request: Request, services: Services, *, edit: bool) -> Response:
     caller = await caller_of(request, services)
     base_url, strict = base_url_of(request, services), is_strict(request)
-    async with until_ordered(services) as folder:
+    async with until_ordered(services.spool.admit()) as folder:
         wanted, claim = await _wanted(request, services, caller, folder, edit=edit)
         order = await services.images.order(
             caller, wanted, folder, surface="openai_images", strict=strict, base_url=base_url, claim=claim

@@ -35,6 +35,7 @@ class Arriving:
 
     began_at: float
     keep_alive: bool = True
+    declared: int = 0
     last_at: float = 0.0
     checked_at: float = 0.0
     received: int = 0
@@ -48,6 +49,10 @@ class Arriving:
     def overhead(self) -> int:
         """Bytes of framing beyond what even the smallest chunks need."""
         return self.raw - OVERHEAD_PER_BYTE * self.received
+
+    def all_body(self, count: int) -> bool:
+        """Whether the next so many bytes certainly are content: a declared length says so, chunks do not."""
+        return count <= self.declared - self.received
 
     def late(self, now: float, limits: ConnectionLimits) -> bool:
         """Whether it has been silent, slow or under way for too long."""

@@ -111,7 +111,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase is Phase.BETWEEN:
             self._expect_head()
         try:
-            if len(data) <= SLICE_BYTES:
+            if len(data) <= SLICE_BYTES or (self._phase is Phase.BODY and self._body.all_body(len(data))):
                 self._feed(data)
             else:
                 view = memoryview(data)
@@ -163,7 +163,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._asked = True
         self._stop_deadline()
         self._phase = Phase.BODY
-        self._body = Arriving(self.loop.time(), keep_alive=self.cycle.keep_alive)
+        self._body = Arriving(
+            self.loop.time(), keep_alive=self.cycle.keep_alive, declared=_declared_bytes(self.headers)
+        )
         self.waiting.pop(self, None)
 
     def on_body(self, body: bytes) -> None:
@@ -335,3 +337,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._start_deadline(self.limits.linger_s, self.transport.abort)
+
+
+def _declared_bytes(headers: list[tuple[bytes, bytes]]) -> int:
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)

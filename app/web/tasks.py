@@ -33,7 +33,7 @@ def router(services: Services) -> APIRouter:
         """Takes an order to be done later. When it is answered, it is committed, on every replica."""
         caller = await caller_of(request, services)
         base_url, strict = base_url_of(request, services), is_strict(request)
-        async with services.spool.folder() as folder:
+        async with services.spool.admit() as folder:
             body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
             wanted = image_tasks.parse(body, blobs)
             claim = claim_of_json(request, services, caller, body, blobs)

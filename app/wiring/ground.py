@@ -132,7 +132,7 @@ async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[
     await asyncio.to_thread(sweep, settings.unfinished_dir)
     own = await asyncio.to_thread(OwnDirectory.claim, settings.unfinished_dir)
     stack.callback(own.close)
-    spool = Spool(own.path / "spool")
+    spool = Spool(own.path / "spool", max_bytes=settings.max_spool_mb * MB)
     await spool.prepare()
     if settings.media_in_bucket:
         return _bucket(settings, env), spool
@@ -190,6 +190,7 @@ def _call_limits(settings: Settings) -> CallLimits:
         connect_s=settings.connect_timeout_s,
         first_byte_s=settings.image_first_byte_s,
         idle_s=settings.vendor_idle_s,
+        reply_bytes=settings.max_vendor_reply_mb * MB,
         blob_bytes=settings.max_result_file_mb * MB,
     )
 

@@ -7,6 +7,8 @@ import pytest
 from app.core.errors import Overloaded
 from app.media.spool import Spool
 
+MAX_BYTES = 100
+
 
 def below(directory: Path) -> list[Path]:
     return list(directory.iterdir())
@@ -14,7 +16,7 @@ def below(directory: Path) -> list[Path]:
 
 @pytest.fixture
 async def spool(tmp_path: Path) -> Spool:
-    spool = Spool(tmp_path / "spool")
+    spool = Spool(tmp_path / "spool", max_bytes=MAX_BYTES)
     await spool.prepare()
     return spool
 
@@ -62,3 +64,33 @@ async def test_h97_a_spool_that_cannot_be_written_is_our_fault_and_says_so(spool
     with pytest.raises(Overloaded) as caught:
         spool.folder().open_sink()
     assert caught.value.code == "storage_unavailable"
+
+
+async def test_a_full_spool_admits_nobody_and_still_takes_what_was_paid_for(spool: Spool) -> None:
+    paid = spool.admit()
+    sink = paid.open_sink()
+    sink.write(b"x" * MAX_BYTES)
+    with pytest.raises(Overloaded) as refused:
+        spool.admit()
+    assert (refused.value.code, refused.value.should_retry) == ("overloaded", True)
+    assert refused.value.retry_after_s is not None
+    sink.write(b"more of the same picture")
+    assert spool.folder().open_sink().close().size_bytes == 0
+    await paid.release()
+    assert spool.bytes == 0
+    await spool.admit().release()
+
+
+async def test_bytes_of_all_kinds_are_counted_until_their_folder_is_released(spool: Spool) -> None:
+    one, other = spool.folder(), spool.folder()
+    one.open_sink().write(b"picture")
+    file = one.open_file()
+    file.write(b"any")
+    file.write(bytearray(b"thing"))
+    other.open_sink().write(b"!")
+    assert spool.bytes == len("pictureanything!")
+    assert await file.read() == b"anything"
+    await one.release()
+    await one.release()
+    assert spool.bytes == 1
+    await other.release()
