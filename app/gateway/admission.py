@@ -3,6 +3,7 @@
 Whatever is refused here has called no vendor and left nothing in the ledger.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from app.store.database import Database, Tx
 from app.store.tasks import Mode, Task
 
 CONCURRENCY_RETRY_S: Final = 5.0
+ADMITTED_AT_ONCE: Final = 4
+NO_LIMIT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,9 @@ class Admission:
         self._owner = owner
         self._limits = limits
         self._faults = faults
+        # Admissions of one account wait for each other inside the database, each with a connection of the pool. What is
+        # being settled needs one too, so they get a few. SQLite's one writer needs no such care: it gathers them.
+        self._turns = asyncio.Semaphore(ADMITTED_AT_ONCE if database.dialect == "postgresql" else NO_LIMIT)
 
     async def admit(self, caller: Caller, wanted: Wanted, folder: SpoolFolder) -> Admitted | Repeated:
         """A task for what is wanted, its price held: queued when it is async, else in progress and this process's.
@@ -178,7 +184,8 @@ class Admission:
         return Admitted(task, None)
 
     async def _enter(self, caller: Caller, wanted: Wanted, task: Task, stored: StoredInputs) -> Repeated | None:
-        found = await self._database.write(lambda tx: self._write(tx, caller, wanted, task, stored))
+        async with self._turns:
+            found = await self._database.write(lambda tx: self._write(tx, caller, wanted, task, stored))
         self._faults.at("admission.committed")
         return None if found is None else Repeated(found)
 

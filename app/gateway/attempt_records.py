@@ -11,6 +11,7 @@ from app.core.exchange import Failure, VendorFailure
 from app.core.ids import new_id
 from app.core.pricing import images_charge
 from app.gateway.faults import NO_FAULTS, Faults
+from app.gateway.persist import write_persistently
 from app.gateway.plan import Stop
 from app.gateway.work import Cancelled, Work
 from app.store import attempts, tasks
@@ -60,7 +61,14 @@ class AttemptRecords:
     async def accepted(self, work: Work, attempt: Attempt, handle: str) -> None:
         """The vendor's own id of accepted work; from now on it is polled, never sent again."""
         self._faults.at("attempt.answered")
-        await self._write(work, lambda tx: attempts.store_handle(tx, attempt.id, handle=handle))
+
+        def unit(tx: Tx) -> None:
+            tasks.demand_lease(tx, work.task_id, work.lease_token)
+            known = attempts.get(tx, attempt.id)
+            if known is None or known.handle != handle:
+                attempts.store_handle(tx, attempt.id, handle=handle)
+
+        await write_persistently(self._database, self._clock, unit)
         self._faults.at("attempt.accepted")
 
     async def failed(self, work: Work, attempt: Attempt, stop: Stop, failure: VendorFailure) -> None:

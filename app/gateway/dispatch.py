@@ -190,11 +190,12 @@ def _shares(past: Sequence[Past], n: int) -> list[_Share]:
 
 
 def _untried(work: Work, position: int, ordinal: int) -> list[Stop]:
-    """The stops that an earlier owner has not tried for this picture, as many as there may be attempts yet."""
+    """The stops that an earlier owner has not sent this picture to, as many as there may be attempts yet."""
     tried = {
         (one.attempt.vendor, one.attempt.vendor_model)
         for one in work.past
-        if one.attempt.slot <= position < one.attempt.slot + one.attempt.images_asked
+        if one.attempt.sent_at is not None
+        and one.attempt.slot <= position < one.attempt.slot + one.attempt.images_asked
     }
     left = [stop for stop in work.stops if (stop.vendor.name, stop.target.model) not in tried]
     return left[: max(ATTEMPTS_MAX - ordinal, 0)]

@@ -15,6 +15,7 @@ from app.core.task import TaskStatus
 from app.gateway.bell import Bell
 from app.gateway.faults import NO_FAULTS, Faults
 from app.gateway.metrics import Metrics
+from app.gateway.persist import write_persistently
 from app.gateway.task_views import error_record
 from app.gateway.work import Drawn, Work
 from app.store import attempts, ledger, media, tasks
@@ -122,7 +123,7 @@ class Settlement:
 
     async def _settle(self, task_id: str, unit: Callable[[Tx], None]) -> None:
         self._faults.at("settlement.before")
-        await self._database.write(unit)
+        await write_persistently(self._database, self._clock, unit)
         self._faults.at("settlement.after")
         self._bell.ring(task_id)
 

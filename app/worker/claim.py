@@ -115,7 +115,8 @@ class Claims:
         lease = Lease(self._owner, secrets.token_hex(16), self._limits.lease_s)
         at = self._clock.now()
         taken = await self._database.write(lambda tx: query(tx, lease, at, room))
-        self._faults.at("worker.claimed")
+        if taken:
+            self._faults.at("worker.claimed")
         for task in taken:
             doing = asyncio.create_task(self._do(task), name=task.id)
             self._running.add(doing)

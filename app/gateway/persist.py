@@ -1,0 +1,38 @@
+"""Writes what must not be lost because the database is away for a moment: what a vendor was paid for."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import Overloaded
+from app.store.database import Database, Tx
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE_S: Final = 60.0
+PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
+"""Before each further try; the last is repeated."""
+
+
+async def write_persistently(database: Database, clock: Clock, unit: Callable[[Tx], T]) -> T:
+    """Runs the unit until it is committed, for a minute at most. A try whose answer was lost may have been committed:
+    the unit must say so when it runs again, or do nothing.
+
+    Raises: Overloaded (storage_unavailable), when the minute is over.
+    """
+    until = clock.monotonic() + PATIENCE_S
+    tries = 0
+    while True:
+        try:
+            return await database.write(unit)
+        except Overloaded:
+            pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
+            if clock.monotonic() + pause_s > until:
+                raise
+            tries += 1
+            log.warning("write.again", tries=tries)
+            await clock.sleep(pause_s)

@@ -1,0 +1,123 @@
+"""`make campaign`: every campaign at length, on SQLite and PostgreSQL, with its figures.
+
+`ARGS="--quick"` runs a few rounds of each. Ends with 1 when a promise was broken; what was broken is printed.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.campaign.crash import POINTS, crash_at
+from benchmarks.campaign.races import budget_race, duplicates
+from benchmarks.campaign.storm import storm
+from benchmarks.campaign.world import PRICE_UNITS, World, world
+from tests.support.databases import administer, postgresql_answers, postgresql_url
+
+DATABASE = "oneshape_campaign"
+
+
+def main() -> None:
+    """Runs what was asked for."""
+    parser = argparse.ArgumentParser(prog="make campaign")
+    parser.add_argument("--quick", action="store_true", help="a few rounds of each")
+    parser.add_argument("--seed", type=int, default=20261120)
+    asked = parser.parse_args()
+    sys.exit(1 if asyncio.run(_all(quick=asked.quick, seed=asked.seed)) else 0)
+
+
+async def _all(*, quick: bool, seed: int) -> int:
+    """Every campaign on every database; how many promises were broken."""
+    print(f"seed {seed}")
+    databases = ["sqlite", *(["postgresql"] if await postgresql_answers() else [])]
+    broken = 0
+    for database in databases:
+        broken += await _told(f"{database}: killed at every point", _crashes(database, 1 if quick else 3))
+        broken += await _told(f"{database}: kill storm", _storm(database, 5 if quick else 200, seed))
+        broken += await _told(f"{database}: budget race", _budgets(database, 1 if quick else 50, quick=quick))
+        broken += await _told(f"{database}: duplicates", _duplicates(database, 5 if quick else 1000))
+    return broken
+
+
+async def _told(name: str, campaign: Awaitable[tuple[str, list[str]]]) -> int:
+    began = time.monotonic()
+    figures, wrong = await campaign
+    print(f"{name}: {figures}; {len(wrong)} broken; {time.monotonic() - began:.0f} s", flush=True)
+    for problem in wrong[:20]:
+        print(f"  {problem}", flush=True)
+    return len(wrong)
+
+
+@asynccontextmanager
+async def _world(database: str) -> AsyncIterator[World]:
+    """A world with an empty database of that kind."""
+    environment: dict[str, str] = {}
+    if database == "postgresql":
+        await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        await administer(f"CREATE DATABASE {DATABASE}")
+        environment["ONESHAPE_DATABASE_URL"] = postgresql_url(DATABASE)
+    with tempfile.TemporaryDirectory() as directory:
+        async with world(Path(directory), environment) as home:
+            yield home
+    if environment:
+        await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+
+
+async def _crashes(database: str, rounds: int) -> tuple[str, list[str]]:
+    wrong: list[str] = []
+    tasks = 0
+    async with _world(database) as home:
+        for ordinal in range(rounds * len(POINTS)):
+            point = POINTS[ordinal % len(POINTS)]
+            findings, broken = await crash_at(home, point, ordinal)
+            tasks = findings.tasks
+            wrong += [f"{point.name}: {problem}" for problem in (*broken, *findings.wrong)]
+    return f"{rounds * len(POINTS)} kills at {len(POINTS)} points, {tasks} tasks", wrong
+
+
+async def _storm(database: str, rounds: int, seed: int) -> tuple[str, list[str]]:
+    async with _world(database) as home:
+        findings, told = await storm(home, rounds=rounds, rng=random.Random(seed))
+    figures = (
+        f"{rounds} kills, {told.sent} requests, {len(told.promised)} tasks promised, {findings.succeeded} succeeded, "
+        f"{findings.unknown} unknown, {findings.calls} paid calls"
+    )
+    return figures, findings.wrong
+
+
+async def _budgets(database: str, rounds: int, *, quick: bool) -> tuple[str, list[str]]:
+    wrong = []
+    asked = 200 if quick else 1000
+    async with _world(database) as home:
+        gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
+        for number in range(rounds):
+            race = await budget_race(home, gateways, asked=asked, affordable=10, name=str(number))
+            if (
+                race.statuses[200] != 10
+                or race.statuses[200] + race.statuses[402] + race.statuses[502] != asked
+                or not race.ledger_clean
+            ):
+                wrong.append(f"round {number}: {race}")
+            if race.spent_units != 10 * PRICE_UNITS:
+                wrong.append(f"round {number}: {race.spent_units - 10 * PRICE_UNITS} units over")
+    return f"{rounds} rounds of {asked} for 10, {len(gateways)} processes", wrong
+
+
+async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
+    wrong = []
+    async with _world(database) as home:
+        gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
+        for number in range(rounds):
+            race = await duplicates(home, gateways, name=f"key {number}")
+            if (race.statuses, race.calls, race.answers, race.spent_units) != ({200: 20}, 1, 1, PRICE_UNITS):
+                wrong.append(f"round {number}: {race}")
+    return f"{rounds} rounds of 20 copies, {len(gateways)} processes", wrong
+
+
+if __name__ == "__main__":
+    main()
