@@ -13,7 +13,10 @@ from tests.support.receiver import Receiver
 
 LOOK_S: Final = 0.1
 REDELIVERED_S: Final = 20.0
-PICTURE: Final = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q"
+    "DwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 """One pixel."""
 
 Outcome = Literal["nothing", "succeeded", "failed"]
