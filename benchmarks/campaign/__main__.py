@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from benchmarks import routing
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.races import budget_race, duplicates
 from benchmarks.campaign.storm import storm
@@ -41,7 +42,13 @@ async def _all(*, quick: bool, seed: int) -> int:
         broken += await _told(f"{database}: kill storm", _storm(database, 5 if quick else 200, seed))
         broken += await _told(f"{database}: budget race", _budgets(database, 1 if quick else 50, quick=quick))
         broken += await _told(f"{database}: duplicates", _duplicates(database, 5 if quick else 1000))
+    broken += await _told("scripted vendors", _routing(200 if quick else routing.REQUESTS, seed))
     return broken
+
+
+async def _routing(requests: int, seed: int) -> tuple[str, list[str]]:
+    reports = await routing.run(seed=seed, requests=requests)
+    return f"{len(reports)} scenarios of {requests} requests", routing.broken(reports)
 
 
 async def _told(name: str, campaign: Awaitable[tuple[str, list[str]]]) -> int:
