@@ -156,10 +156,10 @@ def test_a_vendors_options_are_its_dialects(option: str, told: str) -> None:
     assert errors[0].startswith(f"vendors.painter.options.{name} (line 7): {told}")
 
 
-def test_a_dialect_without_options_says_so() -> None:
-    assert refusal(changed("api_keys: [tk-one]", "options: {stream: true}")) == [
-        "vendors.talker.options.stream (line 11): is not an option of openai_chat; it has none"
-    ]
+def test_the_dialect_of_text_has_its_own_options() -> None:
+    (error,) = refusal(changed("api_keys: [tk-one]", "options: {stream: true, stream_usage: false}"))
+    assert error.startswith("vendors.talker.options.stream (line 11): is not an option of openai_chat")
+    assert "stream_usage" in error
 
 
 def test_options_that_are_not_said_have_their_defaults() -> None:

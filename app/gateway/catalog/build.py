@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.core.catalog import Catalog, Family, Model, Option, Target, Vendor
-from app.dialects import DIALECTS
+from app.dialects import DIALECTS, openai_chat
 from app.gateway.catalog.builtin import presets
 from app.gateway.catalog.checks import check
 from app.gateway.catalog.document import Document, ModelPart, VendorPart
@@ -46,7 +46,7 @@ def load(
     value, lines = read(text, format=format)
     errors, warnings = Findings(lines), Findings(lines)
     document = read_document(value, presets(), errors)
-    options = {name: dialect.options for name, dialect in DIALECTS.items()}
+    options = {name: dialect.options for name, dialect in DIALECTS.items()} | {"openai_chat": openai_chat.OPTIONS}
     check(document, options, errors)
     keys = {
         name: _keys(name, part.api_keys, env, secret_key, errors, warnings) for name, part in document.vendors.items()
