@@ -36,7 +36,7 @@ export function overviewPage({ query, signal }) {
       return body;
     },
   });
-  every(FRESH_MS, place.again, signal);
+  every(FRESH_MS, place.again, signal, failures);
   return [heading("Overview", "Live, every five seconds.", rangeSwitch(range)), place];
 }
 
@@ -94,7 +94,7 @@ function attentionOf({ hour, tasks, vendors, accounts }) {
   if (codes.length) notes.push(["bad", `${plural(hour.failed, "task")} failed in the last hour: ${codes.slice(0, 3).map(([code, times]) => `${code} (${times})`).join(", ")}.`, to("/tasks", "Look", { status: "failed" })]);
   for (const vendor of vendors) {
     if (vendor.drained) notes.push(["warn", `${vendor.name} is drained: it gets no new work.`, to("/vendors", "Vendors")]);
-    if (vendor.breaker && vendor.breaker !== "closed" && vendor.breaker.state !== "closed") notes.push(["warn", `${vendor.name} is left alone: its breaker is not closed.`, to("/vendors", "Vendors")]);
+    if (vendor.breaker !== "closed" && vendor.configured) notes.push(["warn", `${vendor.name} is left alone: its breaker is not closed.`, to("/vendors", "Vendors")]);
     if (vendor.exposure_units > 0) notes.push(["warn", `${vendor.name} may yet bill ${money(vendor.exposure_units)} for calls that it never answered.`, to("/tasks", "Find them", { vendor: vendor.name })]);
   }
   const poor = accounts.filter((account) => account.billing === "prepaid" && !account.disabled && account.available_units <= 0);

@@ -21,7 +21,7 @@ export async function tasksPage({ query, signal }) {
   const render = view === "pictures" ? (items) => gallery(items, signal) : (items) => taskTable(items, nameOf);
   const none = () => (Object.keys(asked).length ? empty("No task is like that", "Take a filter away to see more.") : empty("No tasks yet", "Each image request becomes a task.", to("/playground", "Make one in the playground")));
   const list = listing({ path: "/tasks", query: asked, limit: view === "pictures" ? 24 : 50, signal, what: "The list of tasks", render, none });
-  every(FRESH_MS, () => view !== "pictures" && list.again(), signal);
+  every(FRESH_MS, () => view !== "pictures" && list.again(), signal, list);
   return [
     heading("Tasks", "Every image request, newest first.", viewSwitch(query, view)),
     filters([

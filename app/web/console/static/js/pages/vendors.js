@@ -2,15 +2,15 @@
 
 import { get, post } from "../api.js";
 import { fill, h } from "../dom.js";
-import { duration, money, percent, plural } from "../format.js";
-import { badge, button, facts, heading, tile, to } from "../parts/bits.js";
-import { folded, jsonBlock } from "../parts/code.js";
+import { duration, money, plural } from "../format.js";
+import { badge, button, facts, heading, to } from "../parts/bits.js";
+import { folded } from "../parts/code.js";
 import { confirm, open } from "../parts/dialog.js";
+import { breaker, findings, health } from "../parts/health.js";
 import { empty, every, failed, loading, loads, unavailable } from "../parts/states.js";
 import { done, refused } from "../parts/toast.js";
 
 const FRESH_MS = 5000;
-const SETTINGS = new Set(["name", "dialect", "base_url", "configured", "keys", "timeout_s", "concurrency", "options", "models", "drained", "exposure_units"]);
 
 /** The page. */
 export function vendorsPage({ signal }) {
@@ -20,12 +20,12 @@ export function vendorsPage({ signal }) {
     what: "The list of vendors", signal, lines: 10, ask: () => get("/vendors", {}, { signal }),
     render: ({ items }) => {
       const seen = JSON.stringify(items);
-      if (seen !== shown) fill(body, items.length && items.every((vendor) => health(vendor) === null) ? h("p", { class: "muted small not-told" }, "Health and breaker state are not available in this version.") : null, items.length ? [...items].sort(byUse).map((vendor) => card(vendor, list.again)) : empty("The catalog has no vendors", "Add one there.", to("/catalog", "Catalog")));
+      if (seen !== shown) fill(body, items.length ? [...items].sort(byUse).map((vendor) => card(vendor, list.again)) : empty("The catalog has no vendors", "Add one there.", to("/catalog", "Catalog")));
       shown = seen;
       return body;
     },
   });
-  every(FRESH_MS, list.again, signal);
+  every(FRESH_MS, list.again, signal, body);
   return [heading("Vendors", "Who does the work. A drained vendor finishes what it has and gets nothing new.", to("/catalog", "Change the catalog")), list];
 }
 
@@ -38,10 +38,10 @@ function card(vendor, again) {
   ];
   return h("section", { class: `card vendor${vendor.configured ? "" : " idle"}`, "aria-label": vendor.name },
     h("div", { class: "card-head" }, h("div", {}, h("h2", {}, vendor.name), h("div", { class: "id muted" }, vendor.base_url), h("div", { class: "vendor-state" }, state(vendor))), h("div", { class: "actions" }, buttons)),
-    health(vendor),
+    vendor.configured && health(vendor),
     facts([
-      ["Speaks", vendor.dialect], ["Keys", String(vendor.keys)],
-      ["At once", String(vendor.concurrency)], ["Timeout", vendor.timeout_s && duration(vendor.timeout_s)],
+      ["Speaks", vendor.dialect], ["Keys ready", `${vendor.keys_ready} of ${vendor.keys}`],
+      ["Timeout", vendor.timeout_s && duration(vendor.timeout_s)],
       ["Serves", to("/models", plural(vendor.models.length, "model"), { vendor: vendor.name })],
       ["Tasks", to("/tasks", "tried here", { vendor: vendor.name })],
     ]),
@@ -52,33 +52,9 @@ function state(vendor) {
   return [
     vendor.configured ? badge("ok", "configured") : badge("calm", "no key"),
     vendor.drained && badge("drained"),
+    breaker(vendor),
     vendor.exposure_units > 0 && badge("refused", `exposure ${money(vendor.exposure_units)}`),
   ];
-}
-
-/** Whatever the gateway tells of a vendor's health: numbers as tiles, the rest folded. */
-function health(vendor) {
-  const told = flat(Object.fromEntries(Object.entries(vendor).filter(([name]) => !SETTINGS.has(name))));
-  const simple = told.filter(([, value]) => value !== null && typeof value !== "object");
-  const rest = told.filter(([, value]) => Array.isArray(value) && value.length > 0);
-  if (told.length === 0) return null;
-  return [h("div", { class: "tiles small-tiles" }, simple.map(([name, value]) => tile(words(name), shown(name, value)))), rest.map(([name, value]) => folded(words(name), value))];
-}
-
-/** Nested documents as one: `health: {error_rate}` is `error_rate`. */
-function flat(told) {
-  return Object.entries(told).flatMap(([name, value]) => (value && typeof value === "object" && !Array.isArray(value) ? flat(value) : [[name, value]]));
-}
-
-const words = (name) => name.replace(/_(s|ms|units)$/, "").replaceAll("_", " ");
-
-function shown(name, value) {
-  if (typeof value === "string") return badge(value);
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (name.endsWith("_units")) return money(value);
-  if (name.endsWith("_rate")) return percent(value);
-  if (name.endsWith("_ms")) return duration(value / 1000);
-  return name.endsWith("_s") ? duration(value) : String(value);
 }
 
 function drain(vendor, again) {
@@ -104,12 +80,12 @@ const send = (vendor, verb) => post(`/vendors/${encodeURIComponent(vendor.name)}
 /** One cheap real request, which costs money: it is asked for twice. */
 function probe(vendor) {
   confirm({
-    title: `Probe ${vendor.name}?`, text: "It sends a small real request, which the vendor may bill, and tells what came back.", label: "Probe", danger: false,
+    title: `Probe ${vendor.name}?`, text: "It sends a small real request for each kind of model, which the vendor may bill, and tells what came back.", label: "Probe", danger: false,
     act: async () => {
       const place = h("div", {}, loading(4));
       open(`Probe of ${vendor.name}`, (close) => h("div", {}, place, h("div", { class: "dialog-actions" }, button("Close", close))), { wide: true });
       try {
-        fill(place, jsonBlock(await send(vendor, "probe")));
+        fill(place, findings((await send(vendor, "probe")).findings));
       } catch (error) {
         if (error.status === undefined) throw error;
         fill(place, error.unavailable ? unavailable("Probing") : failed(error));

@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { fill, h } from "../dom.js";
-import { money } from "../format.js";
+import { money, percent } from "../format.js";
 import { badge, facts } from "./bits.js";
 import { folded, jsonBlock } from "./code.js";
 import { open } from "./dialog.js";
@@ -25,20 +25,19 @@ async function ask(place, request) {
   }
 }
 
-/** The known parts in words, everything else as it came: this answer is made for people. */
-function explanation(found) {
-  const { model, targets = [], hold_units: hold, warnings = [], ...rest } = found;
-  const said = [["Model", typeof model === "object" && model ? model.id : model], ["Would be held", hold === undefined ? null : money(hold)],
-    ...Object.entries(rest).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)).map(([name, value]) => [name.replaceAll("_", " "), String(value)])];
-  return h("div", { class: "stack" }, facts(said),
-    warnings.length > 0 && h("ul", { class: "warnings" }, warnings.map((warning) => h("li", {}, badge("refused", "warning"), " ", typeof warning === "string" ? warning : [warning.param, warning.message].filter(Boolean).join(": ")))),
+function explanation({ model, hold_units: hold, warnings, refusal, targets, request }) {
+  return h("div", { class: "stack" }, facts([["Model", model], ["Would be held", money(hold)]]),
+    refusal && h("p", { class: "note bad" }, h("span", {}, h("b", {}, `${refusal.status}: `), refusal.message)), warned(warnings),
     h("h3", {}, "Targets, in order"), targets.length ? h("ol", { class: "targets" }, targets.map(target)) : empty("No target would serve it"),
-    folded("The whole answer", found));
+    folded("The request as it was understood", request));
 }
 
-function target(one, index) {
-  const { vendor, model, request, requests, ...rest } = one;
-  const words = Object.entries(rest).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value) && value !== "").map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`);
-  const sent = requests ?? (request ? [request] : []);
-  return h("li", { class: "card" }, h("div", {}, h("b", {}, `${index + 1}. ${vendor}`), " ", h("span", { class: "muted" }, [model, ...words].filter(Boolean).join(" · "))), sent.map((call) => jsonBlock(call)));
+function target({ vendor, model, order, first_chance: chance, reason, calls, request, warnings }) {
+  const place = order === null ? badge("refused", "left out") : h("b", {}, `${order}.`);
+  const words = [model, chance > 0 && `first in ${percent(chance)}`, calls > 1 && `${calls} calls`, reason].filter(Boolean).join(" · ");
+  return h("li", { class: "card" }, h("div", {}, place, " ", h("b", {}, vendor), " ", h("span", { class: "muted" }, words)), warned(warnings),
+    request && h("details", { class: "folded" }, h("summary", {}, `${request.method} ${request.url}`), jsonBlock(request.headers), jsonBlock(request.body)));
 }
+
+const warned = (warnings) => warnings.length > 0
+  && h("ul", { class: "warnings" }, warnings.map(({ code, param, message }) => h("li", {}, badge("refused", code), " ", `${param}: ${message}`)));

@@ -44,11 +44,14 @@ export function loads({ ask, render, signal, what = "This", lines }) {
   return place;
 }
 
-/** Calls `tick` every `everyMs` while the page is looked at, until it is left. A tick that still runs is not doubled. */
-export function every(everyMs, tick, signal) {
+/**
+ * Calls `tick` every `everyMs` while the page is looked at, until it is left. A tick that still runs is not doubled. While
+ * somebody is busy in `place`, with the keyboard or with something unfolded, it is left as it is.
+ */
+export function every(everyMs, tick, signal, place = null) {
   let running = false;
   const timer = setInterval(async () => {
-    if (document.hidden || running) return;
+    if (document.hidden || running || place?.matches(":focus-within, :has(details[open])")) return;
     running = true;
     await tick();
     running = false;
