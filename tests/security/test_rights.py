@@ -68,6 +68,8 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("GET", "/admin/models"): (401, 403, 403, 403, 200),
     ("GET", "/admin/tasks"): (401, 403, 403, 403, 200),
     ("GET", "/admin/tasks/{task_id}"): (401, 403, 403, 403, 200),
+    ("POST", "/admin/tasks/{task_id}/cancel"): (401, 403, 403, 403, 200),
+    ("POST", "/admin/backup"): (401, 403, 403, 403, 201),
     ("POST", "/admin/tasks/{task_id}/resolve"): (401, 403, 403, 403, 400),
     ("GET", "/admin/usage"): (401, 403, 403, 403, 200),
     ("GET", "/admin/vendors"): (401, 403, 403, 403, 200),
