@@ -27,6 +27,8 @@ PICTURES_FRESH_S: Final = 300.0
 SETTLED_S: Final = 600.0
 """No transaction takes longer: timeouts of the databases end it."""
 ALIVE_S: Final = 60.0
+FORGOTTEN_S: Final = 3600.0
+"""A process that was killed never says that it leaves: after this it is no news any more."""
 
 Families = Iterator[GaugeMetricFamily]
 Rows = Iterable[tuple[Sequence[str], float]]
@@ -114,8 +116,9 @@ class Gauges:
         read = await self._read()
         numbers, holds, now = read.numbers, read.holds, read.at
         by_state = ((("queued",), numbers.queued), (("in_progress",), numbers.in_progress))
-        alive = sum(now - at <= ALIVE_S for at in numbers.heartbeats_at)
-        processes = ((("alive",), alive), (("silent",), len(numbers.heartbeats_at) - alive))
+        silent_s = [now - at for at in numbers.heartbeats_at if now - at < FORGOTTEN_S]
+        alive = sum(seconds <= ALIVE_S for seconds in silent_s)
+        processes = ((("alive",), alive), (("silent",), len(silent_s) - alive))
         exposure = (((vendor,), float(units)) for vendor, units in numbers.exposure_units.items())
         _, count, size_bytes = await self._kept_pictures()
         return iter(
