@@ -6,7 +6,7 @@ It fails when an answer or the ledger is wrong, never because something was slow
 import argparse
 import sys
 
-from benchmarks import text
+from benchmarks import images, text
 
 
 def main() -> int:
@@ -18,6 +18,8 @@ def main() -> int:
     chosen = options.parse_args()
     rounds, seconds = (1, 2.0) if chosen.quick else (chosen.rounds, chosen.seconds)
     right = text.compare(rounds=rounds, seconds=seconds)
+    print()
+    right = images.compare(quick=chosen.quick) and right
     print("\nall answers and the ledger were right" if right else "\nSOMETHING WAS WRONG, see above")
     return 0 if right else 1
 

@@ -214,16 +214,16 @@ def fsync_mb_s(directory: Path) -> float:
     return 8 * len(picture()) / (time.perf_counter() - started) / 1e6
 
 
-async def run(gateway: Gateway, chosen: argparse.Namespace) -> None:
-    """Prints all rows, then what the ledger says. Exits when something is wrong."""
-    count = chosen.pictures or (32 if chosen.quick else 64)
+async def run(gateway: Gateway, *, quick: bool, pictures: int, only: str) -> bool:
+    """Prints all rows, then what the ledger says; whether everything was right."""
+    count = pictures or (32 if quick else 64)
     print(f"{'':38} {'speed':>11} {'per core':>17} {'memory':>10} {'healthz p50':>9} {'p99':>4}")
     await measure(gateway, ways(gateway, quick=True)[0], 1, gateway.rss_mb(), look=False)
     idle_mb = gateway.rss_mb()
     print(f"idle: {idle_mb:,.0f} MB", flush=True)
-    chosen_ways = [way for way in ways(gateway, quick=chosen.quick) if chosen.only in way.name]
+    chosen_ways = [way for way in ways(gateway, quick=quick) if only in way.name]
     speeds = [await measure(gateway, way, count, idle_mb, look=True) for way in chosen_ways]
-    chosen_uploads = [way for way in uploads(gateway, quick=chosen.quick) if chosen.only in way.name]
+    chosen_uploads = [way for way in uploads(gateway, quick=quick) if only in way.name]
     upload_speeds = [await measure(gateway, way, count, idle_mb, look=False) for way in chosen_uploads]
     for what, found in (("pictures", speeds), ("uploads", upload_speeds)):
         if found:
@@ -232,23 +232,35 @@ async def run(gateway: Gateway, chosen: argparse.Namespace) -> None:
     sent, intact = count * len(chosen_uploads), gateway.counts()["intact"]
     verified = gateway.get("/admin/ledger/verify")
     if intact != sent or not verified["ok"]:
-        sys.exit(f"wrong: {intact} of {sent} references arrived whole; the ledger says {verified}")
+        print(f"wrong: {intact} of {sent} references arrived whole; the ledger says {verified}")
+        return False
     print(f"every picture was the vendor's, every reference arrived whole; {verified['entries']} ledger entries, right")
+    return True
+
+
+def compare(*, quick: bool, directory: Path | None = None, pictures: int = 0, only: str = "") -> bool:
+    """Measures on the disk of `directory`; whether every picture and the ledger were right."""
+    with tempfile.TemporaryDirectory(dir=directory) as data:
+        disk_mb_s = fsync_mb_s(Path(data))
+        print(f"big pictures, {CONNECTIONS} at once; this disk keeps {disk_mb_s:,.0f} MB/s of them for good")
+        with running(Path(data)) as gateway:
+            try:
+                return uvloop.run(run(gateway, quick=quick, pictures=pictures, only=only))
+            except (ValueError, ConnectionError) as error:
+                print(f"wrong: {error}")
+                return False
 
 
 def main() -> None:
-    """Measures on the disk of --directory."""
+    """Reads the options. Exits with 1 when something was wrong."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="fewer ways, fewer pictures")
     options.add_argument("--pictures", type=int, default=0, help="how many for each row")
     options.add_argument("--only", default="", help="rows whose name contains this")
     options.add_argument("--directory", type=Path, default=None, help="where the gateway keeps its data")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.directory) as directory:
-        disk_mb_s = fsync_mb_s(Path(directory))
-        print(f"big pictures, {CONNECTIONS} at once; this disk keeps {disk_mb_s:,.0f} MB/s of them for good")
-        with running(Path(directory)) as gateway:
-            uvloop.run(run(gateway, chosen))
+    right = compare(quick=chosen.quick, directory=chosen.directory, pictures=chosen.pictures, only=chosen.only)
+    sys.exit(0 if right else 1)
 
 
 if __name__ == "__main__":

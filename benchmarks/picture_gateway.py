@@ -88,6 +88,7 @@ class Gateway:
 def running(directory: Path) -> Iterator[Gateway]:
     """Starts both, the gateway pinned to one core and everything else to the others where that can be done."""
     vendor_port, port = _free_port(), _free_port()
+    all_cpus = os.sched_getaffinity(0)
     gateway_cpus, other_cpus = _cpus()
     os.sched_setaffinity(0, other_cpus)
     catalog = _CATALOG.format(url=f"http://127.0.0.1:{vendor_port}/v1")
@@ -114,7 +115,10 @@ def running(directory: Path) -> Iterator[Gateway]:
         assert selling.stdout is not None
         selling.stdout.readline()
         _wait_until_ready(port, serving, directory / "log")
-        yield Gateway(port, vendor_port, serving.pid, _new_key(port), directory / "media")
+        try:
+            yield Gateway(port, vendor_port, serving.pid, _new_key(port), directory / "media")
+        finally:
+            os.sched_setaffinity(0, all_cpus)
 
 
 @contextmanager
