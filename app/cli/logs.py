@@ -12,6 +12,15 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from app.cli.log_lines import first_line, safe
+from app.settings import Settings, environment, unknown_settings
+
+
+def start_logging(settings: Settings) -> None:
+    """Logs as the settings say; the first lines are about settings that are none, since a misspelt one does nothing."""
+    set_up_logging(level=settings.log_level, form=settings.log_format)
+    log = structlog.get_logger(__name__)
+    for name in unknown_settings(environment()):
+        log.warning("setting.unknown", setting=name)
 
 
 def set_up_logging(*, level: str, form: Literal["json", "console"], to: BinaryIO | None = None) -> None:

@@ -12,7 +12,7 @@ import typer
 import uvicorn
 import uvloop
 
-from app.cli.logs import set_up_logging
+from app.cli.logs import start_logging
 from app.cli.running import refusing, tell_generated
 from app.cli.sandboxed import sandboxed_source
 from app.cli.serving import GatewayServer, allow_connections, close_within, connection_limits, make_config
@@ -57,7 +57,7 @@ def serve(
         settings = read_settings(**said)
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
-        set_up_logging(level=settings.log_level, form=settings.log_format)
+        start_logging(settings)
         if workers > 1:
             _demand_shared_database(settings, sandbox=sandbox)
             raise typer.Exit(asyncio.run(_serve_with(settings, workers, worker=worker)))

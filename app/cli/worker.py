@@ -7,7 +7,7 @@ from signal import SIGINT, SIGTERM
 import typer
 import uvloop
 
-from app.cli.logs import set_up_logging
+from app.cli.logs import start_logging
 from app.cli.running import refusing
 from app.cli.serving import close_within
 from app.core.clock import Clock
@@ -20,7 +20,7 @@ def worker() -> None:
     with refusing():
         settings = read_settings()
         secrets = ensure_secrets(settings)
-        set_up_logging(level=settings.log_level, form=settings.log_format)
+        start_logging(settings)
         uvloop.run(_work(settings, secrets))
 
 
