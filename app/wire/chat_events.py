@@ -79,7 +79,7 @@ class ChatEvents:
 
     def _like_the_first(self, block: bytes) -> bytes:
         """The event as the client gets it, if it begins as the first one did, up to the model's name, and tells nothing
-        but a piece of the answer; else nothing. Nearly all events are like that, and this costs a tenth of reading them.
+        but a piece of the answer; else nothing. Nearly all events do, and this costs a tenth of reading them.
         """
         head_bytes = len(self._head)
         if not head_bytes or not block.startswith(self._head) or self.done or self.failure is not None:
@@ -119,7 +119,7 @@ class ChatEvents:
         return relayed
 
     def _learn(self, block: bytes, relayed: bytes) -> None:
-        """Remembers how the first event begins, the model's name included, if events of this stream can be told by it."""
+        """Remembers how the first event begins, the model's name included, if this stream's events can be told by it."""
         end = relayed.rfind(self._model) + len(self._model)
         tail_bytes = len(relayed) - end
         if self._model in relayed and b'"model"' not in relayed[end:]:
