@@ -7,10 +7,22 @@ from typing import Final, Literal
 
 import httpx
 
-from app.media.guard import Address, AddressPolicy, CheckedUrl, Resolver, permitted_addresses
+from app.media.guard import (
+    Address,
+    AddressPolicy,
+    CheckedUrl,
+    ForbiddenUrl,
+    MalformedUrl,
+    Resolver,
+    UnknownHost,
+    permitted_addresses,
+)
 
 _MAX_ADDRESSES: Final = 3
 """How many of a host's addresses are tried: enough for one dead IPv6 path, not an amplifier."""
+
+UNDELIVERED: Final = (TimeoutError, httpx.TransportError, ForbiddenUrl, MalformedUrl, UnknownHost)
+"""What sending to a URL that somebody gave us may fail with, for callers that only need to know that it did."""
 
 
 @dataclass(frozen=True, slots=True)

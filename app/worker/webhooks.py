@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
 import structlog
 
 from app.core.clock import Clock
@@ -15,8 +14,8 @@ from app.core.errors import GatewayError
 from app.core.ids import new_id
 from app.gateway.faults import NO_FAULTS, Faults
 from app.gateway.webhooks import message
-from app.media.door import Door, Patience
-from app.media.guard import ForbiddenUrl, MalformedUrl, UnknownHost, parse_url
+from app.media.door import UNDELIVERED, Door, Patience
+from app.media.guard import parse_url
 from app.store import accounts, audit, outbox
 from app.store.accounts import Account
 from app.store.audit import Change
@@ -106,7 +105,7 @@ class Deliveries:
                 ) as response,
             ):
                 return response.status_code
-        except (TimeoutError, httpx.TransportError, ForbiddenUrl, MalformedUrl, UnknownHost):
+        except UNDELIVERED:
             return None
 
     def _note(self, tx: Tx, delivery: Delivery, status: int | None, at: float) -> None:
