@@ -119,7 +119,7 @@ class ChatEvents:
         return relayed
 
     def _learn(self, block: bytes, relayed: bytes) -> None:
-        """Remembers how the first event begins, the model's name included, if this stream's events can be told by it."""
+        """Remembers how the first event begins, up to the model's name, if this stream's events can be told by it."""
         end = relayed.rfind(self._model) + len(self._model)
         tail_bytes = len(relayed) - end
         if self._model in relayed and b'"model"' not in relayed[end:]:

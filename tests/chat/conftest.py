@@ -17,6 +17,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
 @pytest.fixture
 def vendor(shared: World) -> Vendor:
     shared.vendor.received.clear()
+    shared.vendor.asked.clear()
     shared.vendor.hangups = 0
     shared.vendor.reply = lambda _: whole(completion())
     return shared.vendor

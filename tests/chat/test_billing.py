@@ -197,8 +197,7 @@ async def _leave(payer: Payer, vendor: Vendor, after_s: float, body: dict[str, A
     """Posts, and leaves so long after the vendor was asked."""
     async with payer.client() as client:
         posting = asyncio.ensure_future(client.post("/v1/chat/completions", json=body))
-        while not vendor.received:
-            await asyncio.sleep(0.01)  # noqa: TID251 -- the gateway asks in real time
+        await vendor.asked.wait()
         await asyncio.sleep(after_s)  # noqa: TID251 -- a client leaves in real time
         posting.cancel()
         await asyncio.wait({posting})

@@ -77,6 +77,7 @@ class Vendor:
     reply: Callable[[Received], Script] = lambda _: whole(completion())
     received: list[Received] = field(default_factory=list)
     hangups: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -99,6 +100,7 @@ class Vendor:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
         body = await reader.readexactly(int(headers["content-length"]))
         self.received.append(Received(lines[0].split(" ")[1], headers, body))
+        self.asked.set()
         for step in self.reply(self.received[-1]):
             if step is None:
                 return False
