@@ -16,7 +16,7 @@ HEADER_BYTES_MAX: Final = 64 * 1024
 """Resellers' proxies add headers of tens of KiB; the paid answer below them is worth reading (fault-cases F80)."""
 BUFFER_BYTES: Final = 256 * 1024
 """What one answer may have in memory, about: as much as one read of a socket brings. In pieces of 16 KiB, a picture of
-12 MB took half as much processor time again (November 2026).
+12 MB took a quarter to a half more processor time (November 2026, on a busy machine).
 """
 
 
