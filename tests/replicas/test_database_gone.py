@@ -11,6 +11,8 @@ from app.store import ledger_verify
 from tests.support.gateway import ADMIN_KEY, SECRET_KEY, Running, running_gateway
 from tests.support.relay import Relay, relaying
 
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+
 GENERATIONS = "/v1/images/generations"
 ASKED: dict[str, Any] = {"model": "nano-banana-pro-1k@ccapi", "prompt": "a cube"}
 TASKS = "/v1/images/tasks"

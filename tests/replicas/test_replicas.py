@@ -9,7 +9,7 @@ import pytest_asyncio
 from app.cli.sandboxed import sandboxed_catalog
 from tests.support.fleet import MODEL, WITHIN_S, Fleet
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 GENERATIONS = "/v1/images/generations"
 TASKS = "/v1/images/tasks"

@@ -12,6 +12,8 @@ import pytest
 from tests.support.fleet import MODEL, Fleet, running_fleet
 from tests.support.processes import waited
 
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+
 TASKS = "/v1/images/tasks"
 GENERATIONS = "/v1/images/generations"
 PRICE_UNITS = 134_000

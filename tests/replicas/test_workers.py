@@ -17,6 +17,8 @@ from tests.support.processes import free_port, gateway_environment, started, wai
 
 ANSWERS_ITS_PID = """
 import os, socket, sys
+
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
 listener = socket.socket(fileno=int(sys.argv[-1]))
 while True:
     connection, _ = listener.accept()
@@ -90,7 +92,7 @@ async def test_a_process_that_cannot_start_ends_them_all_with_an_error(listener:
 def test_several_processes_need_postgresql(tmp_path: Path) -> None:
     environment = gateway_environment(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/x.db")
     with started(environment, "serve", "--workers", "2", directory=tmp_path) as process:
-        assert process.wait(30) == 2
+        assert process.wait(60) == 2
     assert "--workers needs PostgreSQL" in (tmp_path / "log").read_text(encoding="utf-8")
 
 

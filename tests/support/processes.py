@@ -61,7 +61,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", *, seconds: float = 30) -> None:
+async def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", *, seconds: float = 100) -> None:
     """Returns once it serves. Raises: AssertionError: it ended, or took too long."""
     clock = Clock()
     until = clock.monotonic() + seconds
@@ -77,6 +77,6 @@ async def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", *, seco
     raise AssertionError("the gateway is not ready")
 
 
-async def waited(process: "subprocess.Popen[bytes]", *, seconds: float = 30) -> int:
+async def waited(process: "subprocess.Popen[bytes]", *, seconds: float = 60) -> int:
     """Its exit code, without blocking the loop. Raises: subprocess.TimeoutExpired."""
     return await asyncio.to_thread(process.wait, seconds)
