@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from app.store import ledger_verify
+from app.store.database import Tx
 from tests.support.gateway import ADMIN_KEY, SECRET_KEY, Running, running_gateway
 from tests.support.relay import Relay, relaying
 
@@ -77,10 +78,11 @@ async def test_l5_a_task_whose_database_is_gone_while_a_vendor_draws_ends_settle
 ) -> None:
     url = make_url(postgresql_copy).set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
     settings: dict[str, Any] = {"database_url": url, "admin_key": ADMIN_KEY, "secret_key": SECRET_KEY, **LEASES}
-    async with running_gateway(tmp_path, task_seconds=1.0, **settings) as gateway, gateway.client() as client:
+    async with running_gateway(tmp_path, task_seconds=2.0, **settings) as gateway, gateway.client() as client:
         clock = gateway.services.clock
         made = [(await client.post(TASKS, json=POLLED)).json()["data"]["task_id"] for _ in range(3)]
-        await clock.sleep(0.6)  # at the vendor
+        while await gateway.services.database.read(_accepted) < len(made):
+            await clock.sleep(0.02)
         getattr(relay, loss)()
         await clock.sleep(4)  # longer than a lease
         relay.heal()
@@ -89,6 +91,11 @@ async def test_l5_a_task_whose_database_is_gone_while_a_vendor_draws_ends_settle
         assert len(await gateway.paid_calls()) == 3
     assert [task["status"] for task in ended] == ["succeeded"] * 3
     assert verification.violations == ()
+
+
+def _accepted(tx: Tx) -> int:
+    """How many tasks a vendor is drawing."""
+    return int(tx.execute(text("SELECT count(*) FROM attempts WHERE handle IS NOT NULL")).scalar_one())
 
 
 async def _ended(gateway: Running, task_id: str) -> dict[str, Any]:

@@ -15,15 +15,16 @@ from app.cli.workers import SETTLED_S, Workers
 from app.core.clock import Clock
 from tests.support.processes import free_port, gateway_environment, started, wait_until_ready, waited
 
-ANSWERS_ITS_PID = """
-import os, socket, sys
-
 pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+
+ANSWERS_ITS_PID = """
+import os, socket, sys, time
 listener = socket.socket(fileno=int(sys.argv[-1]))
 while True:
     connection, _ = listener.accept()
     connection.sendall(str(os.getpid()).encode())
     connection.close()
+    time.sleep(0.05)  # the next one is another's
 """
 
 
