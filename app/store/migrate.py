@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 ADVISORY_LOCK: Final = 0x6F6E6573  # "ones"
 LOCK_TIMEOUT: Final = "5s"
+TURN_S: Final = 60
+"""How long a process waits for another one's migration of the same file, where the URL does not say."""
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -67,7 +69,8 @@ async def _run(url: URL, work: Callable[[Connection], T]) -> T:
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
     """Foreign keys are off meanwhile, since rebuilding a table would delete its children's rows, and checked after."""
-    engine = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=("foreign_keys = OFF",))
+    patient = url.set(query={"timeout": str(TURN_S), **url.query})
+    engine = create_sqlite_engine(patient, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=("foreign_keys = OFF",))
     try:
         with engine.begin() as tx:
             done = work(tx)
