@@ -15,7 +15,7 @@ from app.store.database import Database
 from app.store.keys import Key
 from app.store.ledger import KeyBudget
 
-CACHE_S: Final = 5.0
+CACHE_S: Final = 4.0
 """How long a key is believed without asking the database: a revocation is effective on every replica within this."""
 CACHE_KEYS_MAX: Final = 10_000
 SECRET_CHARS_MAX: Final = 256
