@@ -10,9 +10,9 @@ import httpx
 
 from app.core.exchange import Failure, VendorFailure
 from app.upstream.connection import Connection, Reply
-from app.upstream.waiting import Post, Waits
+from app.upstream.waiting import REUSED_WITHIN_S, Post, Waits
 
-KEEP_ALIVE_S: Final = 30.0
+SWEEP_S: Final = 30.0
 USER_AGENT: Final = "oneshape"
 
 
@@ -30,9 +30,10 @@ class _Place:
 class HttpTransport:
     """A `ChatTransport`. No proxies, no cookies, no redirects, no decompression. To be made in a running loop."""
 
-    def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, keepalive_s: float = REUSED_WITHIN_S, verify: ssl.SSLContext | None = None) -> None:
         """`verify`: None takes the usual authorities."""
         self._loop = asyncio.get_running_loop()
+        self._keepalive_s = keepalive_s
         self._tls = verify or httpx.create_ssl_context(trust_env=False)
         self._places: dict[str, _Place] = {}
         self._connections: set[Connection] = set()
@@ -76,10 +77,12 @@ class HttpTransport:
 
     def _free(self, place: _Place) -> Connection | None:
         """A connection that waits, the one that was used last first: the others may then grow old."""
+        young = self._loop.time() - self._keepalive_s
         while place.free:
             connection = place.free.pop()
-            if connection.usable:
+            if connection.usable and connection.free_since > young:
                 return connection
+            connection.abort()
             self._connections.discard(connection)
         return None
 
@@ -88,7 +91,7 @@ class HttpTransport:
             connection.free_since = self._loop.time()
             place.free.append(connection)
             if self._sweeping is None:
-                self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep)
+                self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
         try:
             async with asyncio.timeout(connect_s):
@@ -101,8 +104,8 @@ class HttpTransport:
         return connection
 
     def _sweep(self) -> None:
-        """Closes what has been free for long: vendors close such connections too, just when they are used again."""
-        old = self._loop.time() - KEEP_ALIVE_S
+        """Closes what has been free for too long to be used again."""
+        old = self._loop.time() - self._keepalive_s
         for place in self._places.values():
             for connection in place.free:
                 if connection.free_since <= old:
@@ -110,4 +113,4 @@ class HttpTransport:
             place.free = [connection for connection in place.free if connection.usable]
         self._connections = {connection for connection in self._connections if connection.usable}
         waiting = any(place.free for place in self._places.values())
-        self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep) if waiting else None
+        self._sweeping = self._loop.call_later(SWEEP_S, self._sweep) if waiting else None

@@ -12,6 +12,8 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from app.upstream.waiting import REUSED_WITHIN_S
+
 HEADER_BYTES_MAX: Final = 64 * 1024
 """Resellers' proxies add headers of tens of KiB; the paid answer below them is worth reading (fault-cases F80)."""
 BUFFER_BYTES: Final = 256 * 1024
@@ -28,7 +30,7 @@ class VendorTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, *, connections: int = 1000, keepalive_s: float = 30.0, verify: ssl.SSLContext | bool = True
+        self, *, connections: int = 1000, keepalive_s: float = REUSED_WITHIN_S, verify: ssl.SSLContext | bool = True
     ) -> None:
         context = httpx.create_ssl_context(verify=verify, trust_env=False)
         self._session = aiohttp.ClientSession(

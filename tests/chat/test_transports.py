@@ -11,7 +11,7 @@ from app.core.exchange import Failure, VendorFailure
 from app.upstream.http import HttpTransport
 from app.upstream.through_httpx import HttpxTransport
 from app.upstream.transport import VendorTransport
-from app.upstream.waiting import ChatTransport, Post, Waits
+from app.upstream.waiting import REUSED_WITHIN_S, ChatTransport, Post, Waits
 from tests.chat.vendor import CUT, Script, Vendor, streamed, whole
 
 WAITS = Waits(connect_s=1, first_byte_s=0.3, idle_s=0.3, total_s=1.0)
@@ -127,6 +127,33 @@ async def test_a_connection_is_used_again_after_a_whole_answer_and_never_after_h
     vendor.reply = lambda _: whole(b"5")
     assert await fetched(transport, vendor.url) == (200, b"5")
     assert len(seen) == 2
+    await transport.aclose()
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["own", "httpx"])
+@pytest.mark.parametrize(("keepalive_s", "expected"), [(60.0, 1), (0.0, 3)], ids=["soon", "too late"])
+async def test_a_connection_that_was_idle_for_too_long_carries_no_call(
+    vendor: Vendor, kind: str, keepalive_s: float, expected: int
+) -> None:
+    """Vendors close idle connections, and a call that meets the closing is cut: perhaps paid, never sent again (F4)."""
+    assert REUSED_WITHIN_S < 5, "uvicorn, Node.js and Apache close idle connections after 5 s"
+    transport: ChatTransport = HttpTransport(keepalive_s=keepalive_s)
+    if kind == "httpx":
+        pool = VendorTransport(keepalive_s=keepalive_s)
+        transport = HttpxTransport(httpx.AsyncClient(transport=pool, trust_env=False))
+    seen = set()
+    inner = vendor.serve
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.add(writer.get_extra_info("peername"))
+        await inner(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    vendor.reply = lambda _: whole(b"fine")
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    assert [await fetched(transport, url) for _ in range(3)] == [(200, b"fine")] * 3
+    assert len(seen) == expected
     await transport.aclose()
     server.close()
 
