@@ -8,11 +8,13 @@ from app.gateway.services import Services
 from app.web import account, chat, gemini, health, images, media, metrics, models, tasks
 from app.web.access import Access
 from app.web.admin import routes as admin
+from app.web.allow import Allowed
 from app.web.console import routes as console
 from app.web.errors import HANDLERS
 from app.web.front import Gateway
 from app.web.guard import Guard
 from app.web.load import Load
+from app.web.openapi import routes as openapi
 from app.web.wrong_keys import WrongKeys
 
 
@@ -28,11 +30,12 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        exception_handlers={**HANDLERS, **wrong_keys.handlers()},
+        exception_handlers={**HANDLERS, **wrong_keys.handlers(), 405: Allowed(lambda: app.routes).on_error},
     )
     for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
         app.include_router(room.router(services))
     app.include_router(metrics.router(services, load))
+    app.include_router(openapi.router(services, lambda: app.routes, version=app.version))
     app.add_middleware(Guard, load=load)
     app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
     app.go_straight(chat.PATH, chat.endpoint(services))

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from app.core.pricing import MAX_UNITS
 from app.media.guard import ForbiddenUrl, MalformedUrl, parse_url
@@ -12,6 +13,9 @@ from app.store.keys import BudgetPeriod
 LATEST_TIME_S: Final = 253_402_300_799
 """The last second of the year 9999."""
 LIMIT_MAX: Final = 1_000_000
+
+# How the OpenAPI document says what validators check; JSON Schema has no words of its own for it.
+_PRINTABLE: Final[JsonDict] = {"minLength": 1, "format": "printable"}
 
 
 def _plain(text: str) -> str:
@@ -28,11 +32,13 @@ def _web_address(url: str) -> str:
     return url
 
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
-Reason = Annotated[str, Field(max_length=1000), AfterValidator(_plain)]
+Name = Annotated[str, Field(max_length=200, json_schema_extra=_PRINTABLE), AfterValidator(_plain)]
+Reason = Annotated[str, Field(max_length=1000, json_schema_extra=_PRINTABLE), AfterValidator(_plain)]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Time = Annotated[int, Field(ge=0, le=LATEST_TIME_S)]
-WebhookUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
+WebhookUrl = Annotated[
+    str, Field(max_length=2048, json_schema_extra={"format": "web-address"}), AfterValidator(_web_address)
+]
 
 
 class Form(BaseModel):
@@ -47,6 +53,8 @@ class Form(BaseModel):
 
 class Patch(Form):
     """Changes exactly what is said. The defaults of fields that may not be null are never read."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -122,5 +130,5 @@ class GrantForm(Form):
 class AdjustmentForm(Form):
     """Units to add to an account or, negative, to take away, and why."""
 
-    units: int = Field(ge=-MAX_UNITS, le=MAX_UNITS)
+    units: int = Field(ge=-MAX_UNITS, le=MAX_UNITS, json_schema_extra={"not": {"const": 0}})
     reason: Reason

@@ -20,7 +20,7 @@ def router(services: Services) -> APIRouter:
     """The route that serves pictures. It takes no key: the link itself is the permission."""
     routes = APIRouter(tags=["media"])
 
-    @routes.api_route("/v1/media/{name}", methods=["GET", "HEAD"])
+    @routes.api_route("/v1/media/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def serve(request: Request, name: str) -> Response:
         """The picture's bytes, or a range of them."""
         media_id, _, extension = name.partition(".")

@@ -321,7 +321,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _send_error(self, error: GatewayError) -> None:
         path = self.url.partition(b"?")[0].decode("latin-1")
-        response = error_response(error, path, {"connection": "close", "x-request-id": new_id("req")})
+        # Which methods a path has is not known here; RFC 9110 (15.5.6) wants some of them told with a 405.
+        allowed = {"allow": "GET, HEAD, POST, PUT, PATCH"} if error.status == 405 else {}
+        response = error_response(error, path, {"connection": "close", "x-request-id": new_id("req"), **allowed})
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
         self.transport.write(b"".join([*lines, bytes(response.body)]))

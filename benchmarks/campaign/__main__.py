@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks import routing
+from benchmarks import routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.races import budget_race, duplicates
 from benchmarks.campaign.storm import storm
@@ -43,6 +43,7 @@ async def _all(*, quick: bool, seed: int) -> int:
         broken += await _told(f"{database}: budget race", _budgets(database, 1 if quick else 50, quick=quick))
         broken += await _told(f"{database}: duplicates", _duplicates(database, 5 if quick else 1000))
     broken += await _told("scripted vendors", _routing(200 if quick else routing.REQUESTS, seed))
+    broken += await _told("OpenAPI document", schema.run(seed=seed, examples=3 if quick else schema.EXAMPLES))
     return broken
 
 

@@ -45,6 +45,7 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("GET", "/console"): (200, 200, 200, 200, 200),
     ("GET", "/console/{asked}/{name:path}"): (404, 404, 404, 404, 404),
     ("GET", "/metrics"): (401, 403, 403, 403, 200),
+    ("GET", "/openapi.json"): (401, 403, 403, 403, 200),
     # The operator's. What the admin may, an empty body or a catalog from a file still refuses.
     ("GET", "/admin/accounts"): (401, 403, 403, 403, 200),
     ("POST", "/admin/accounts"): (401, 403, 403, 403, 400),

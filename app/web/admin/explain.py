@@ -20,7 +20,7 @@ from app.web.admin.rendering import Document
 class Question(Form):
     """A request as a client would send it to `path`, and the key it would send it with."""
 
-    path: Annotated[str, Field(max_length=300)]
+    path: Annotated[str, Field(max_length=300, json_schema_extra={"examples": ["/v1/images/generations"]})]
     body: dict[str, Any]
     key_id: Annotated[str | None, Field(pattern=ID_PATTERN)] = None
 

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter
 from fastapi import Query as InQuery
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from starlette.responses import JSONResponse, Response
 
 from app.gateway.account_forms import LATEST_TIME_S
@@ -28,10 +29,12 @@ SUMS: Final = (
     "exposure_units",
 )
 
+_SECONDS: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
+
 
 def _moment(said: Any) -> Any:
     """Unix seconds, or the midnight (UTC) that a day begins with."""
-    if not isinstance(said, str) or said.isdecimal():
+    if not isinstance(said, str) or _SECONDS.fullmatch(said):
         return said
     try:
         return datetime.combine(date.fromisoformat(said), datetime.min.time(), UTC).timestamp()
@@ -49,13 +52,22 @@ def _distinct(names: list[Dimension]) -> list[Dimension]:
     return names
 
 
-Moment = Annotated[float, BeforeValidator(_moment), Field(ge=0, le=LATEST_TIME_S)]
+Moment = Annotated[
+    float,
+    BeforeValidator(_moment),
+    Field(ge=0, le=LATEST_TIME_S),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": LATEST_TIME_S}, {"type": "string", "format": "date"}]}
+    ),
+]
 
 
 class UsageQuery(Query):
     """By what to sum, and from when until before when; without dimensions it is one sum of all."""
 
-    group_by: Annotated[list[Dimension], BeforeValidator(_listed), AfterValidator(_distinct)] = Field([])
+    group_by: Annotated[list[Dimension], BeforeValidator(_listed), AfterValidator(_distinct)] = Field(
+        [], json_schema_extra={"uniqueItems": True}
+    )
     start: Moment | None = Field(None, alias="from")
     end: Moment | None = Field(None, alias="to")
     account: IdQuery = None
