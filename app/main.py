@@ -20,9 +20,28 @@ from app.web.wrong_keys import WrongKeys
 
 def create_app(services: Services) -> FastAPI:
     """An ASGI application that serves with `services`; opening and closing them is the caller's."""
-    limits = services.limits
-    load = Load(limits.load, rng=random.SystemRandom(), lagged=services.metrics.lagged)
-    wrong_keys = WrongKeys(per_minute=limits.wrong_keys_per_minute, clock=services.clock)
+    app, load = _bare(services), _load(services)
+    for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
+        app.include_router(room.router(services))
+    app.include_router(metrics.router(services, load))
+    app.include_router(openapi.router(services, lambda: app.routes, version=app.version))
+    app.add_middleware(Guard, load=load)
+    app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
+    app.go_straight(chat.PATH, chat.endpoint(services))
+    return app
+
+
+def create_watched_app(services: Services) -> FastAPI:
+    """What a process without clients answers: whether it lives, and its metrics."""
+    app = _bare(services)
+    app.include_router(health.router(services))
+    app.include_router(metrics.router(services, _load(services)))
+    app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
+    return app
+
+
+def _bare(services: Services) -> Gateway:
+    wrong_keys = WrongKeys(per_minute=services.limits.wrong_keys_per_minute, clock=services.clock)
     app = Gateway(
         title="Oneshape",
         version="1",
@@ -32,11 +51,8 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
         exception_handlers={**HANDLERS, **wrong_keys.handlers(), 405: Allowed(lambda: app.routes).on_error},
     )
-    for room in (chat, images, tasks, gemini, media, models, account, health, admin, console):
-        app.include_router(room.router(services))
-    app.include_router(metrics.router(services, load))
-    app.include_router(openapi.router(services, lambda: app.routes, version=app.version))
-    app.add_middleware(Guard, load=load)
-    app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
-    app.go_straight(chat.PATH, chat.endpoint(services))
     return app
+
+
+def _load(services: Services) -> Load:
+    return Load(services.limits.load, rng=random.SystemRandom(), lagged=services.metrics.lagged)
