@@ -1,14 +1,12 @@
 """The use case: a client's text request goes to a vendor and back, and is paid for to the token."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Final
 
 from app.core.catalog import Model, Target
 from app.core.chat import ChatRequest, usage_estimated
 from app.core.clock import Clock
-from app.core.errors import GatewayError
+from app.core.errors import GatewayError, Overloaded
 from app.core.exchange import Failure, VendorFailure
 from app.core.pricing import TokenUsage, Units, tokens_charge
 from app.dialects import openai_chat
@@ -17,8 +15,11 @@ from app.gateway.blame import answer_for
 from app.gateway.caller import Caller
 from app.gateway.chat_books import Bill, ChatBooks
 from app.gateway.chat_call import ChatCaller, Streaming
+from app.gateway.chat_repeats import ChatRepeats, Keeping, Pieces, Whole
+from app.gateway.idempotency import Claim
 from app.gateway.routing import Router, nobody
 from app.store.chats import Chat
+from app.store.idempotency import Reply
 from app.upstream.pool import VendorPool
 from app.wire.chat_events import DONE, error_event
 from app.wire.sse import COMMENT_KEEPALIVE
@@ -28,38 +29,54 @@ _NEXT: Final = frozenset(failure for failure in Failure if failure.not_accepted)
 """After these another target is tried. What one vendor rejects as wrong is the client's to mend."""
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An answer to send: everything about it is committed."""
-
-    body: bytes
-    units: Units
-
-
-Pieces = AsyncGenerator[bytes, None]
-"""A streamed answer. Its last piece comes when everything about it is committed; to be closed in any case."""
-
-
 class Chats:
     """Serves text requests."""
 
-    def __init__(self, *, books: ChatBooks, caller: ChatCaller, router: Router, pool: VendorPool, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        books: ChatBooks,
+        repeats: ChatRepeats,
+        caller: ChatCaller,
+        router: Router,
+        pool: VendorPool,
+        clock: Clock,
+    ) -> None:
         self._books = books
+        self._repeats = repeats
         self._caller = caller
         self._router = router
         self._pool = pool
         self._clock = clock
 
-    async def answer(self, caller: Caller, model: Model, request: ChatRequest) -> Whole | Pieces:
-        """The answer to a request: pieces when it asked for a stream.
+    async def answer(
+        self, caller: Caller, model: Model, request: ChatRequest, claim: Claim | None = None
+    ) -> Whole | Pieces | Reply:
+        """The answer to a request: pieces when it asked for a stream, a reply when by its claim it repeats another.
 
         Raises: GatewayError: it is not admitted, or no vendor answered it; nothing was charged.
         """
         caller.demand(model)
+        if claim is None:
+            return await self._answer(caller, model, request, None)
+        within_s = sum(target.vendor.timeout_s for target in model.targets)
+        begun = await self._repeats.begin(claim, within_s=within_s)
+        if isinstance(begun, Reply):
+            return begun
+        try:
+            answer = await self._answer(caller, model, request, begun)
+        except BaseException:
+            await self._repeats.abandon(begun)
+            raise
+        return answer if isinstance(answer, Whole) else begun.relayed(answer)
+
+    async def _answer(
+        self, caller: Caller, model: Model, request: ChatRequest, keeping: Keeping | None
+    ) -> Whole | Pieces:
         targets = self._router.order(self._router.usable(model))[:ATTEMPTS_MAX]
         if not targets:
             raise nobody()
-        bill = await self._books.open(caller, model, request, at=self._clock.now())
+        bill = await self._books.open(caller, model, request, at=self._clock.now(), keeping=keeping)
         target, answer = await self._ask(bill, targets)
         if isinstance(answer, Streaming):
             return self._relay(bill, target, answer)
@@ -69,12 +86,12 @@ class Chats:
         chat = self._record(bill, target, usage=usage, estimated=estimated)
         if request.stream:
             events = openai_chat.stream_of(answer, public_model=model.id, shows_usage=request.shows_usage)
-            await self._books.settle(bill, chat)
+            await self._books.settle(bill, chat, events + DONE)
             return _only(events + DONE)
         oneshape = {"units": chat.units, "estimated": estimated}
-        body = openai_chat.render(answer, public_model=model.id, oneshape=oneshape)
-        await self._books.settle(bill, chat)
-        return Whole(body, Units(chat.units))
+        whole = Whole(openai_chat.render(answer, public_model=model.id, oneshape=oneshape), Units(chat.units))
+        await self._books.settle(bill, chat, whole)
+        return whole
 
     async def _ask(self, bill: Bill, targets: list[Target]) -> tuple[Target, ChatAnswer | Streaming]:
         """The answer of the first target that gives one; else the bill is ended, and the error is the client's."""
@@ -93,12 +110,13 @@ class Chats:
                     if failure.failure not in _NEXT:
                         break
         except BaseException:  # We are being stopped while the vendor works: it may bill us, nobody is charged.
-            _ = self._books.settle(bill, self._record(bill, target, outcome="cancelled", owed=True))
+            _ = self._books.settle(bill, self._record(bill, target, outcome="cancelled", owed=True), _leaving())
             raise
         error = answer_for(failures, task_id=None, hidden=_hidden(targets))
         last = failures[-1].failure
         owed = last.unanswered or last is Failure.UNREADABLE
-        await self._books.settle(bill, self._record(bill, target, outcome=error.code, owed=owed))
+        said = None if last in _NEXT else error  # Where every vendor refused it, a repeat may do better.
+        await self._books.settle(bill, self._record(bill, target, outcome=error.code, owed=owed), said)
         raise error
 
     async def _relay(self, bill: Bill, target: Target, streaming: Streaming) -> Pieces:
@@ -117,23 +135,23 @@ class Chats:
                 failure = events.failure
             except VendorFailure as broken:
                 failure = None if events.finished else broken
-            settled = self._end(bill, target, streaming, failure)
+            tail = DONE
+            if failure is not None:
+                tail = error_event(answer_for([failure], task_id=None, hidden=_hidden([target]))) + DONE
+            settled = self._end(bill, target, streaming, failure, tail)
             try:
                 await settled
             except GatewayError as error:
-                yield error_event(error)
-            else:
-                if failure is not None:
-                    yield error_event(answer_for([failure], task_id=None, hidden=_hidden([target])))
-            yield DONE
+                tail = error_event(error) + DONE
+            yield tail
         finally:
             if settled is None:
-                _ = self._end(bill, target, streaming, None)
+                _ = self._end(bill, target, streaming, None, error_event(_leaving()) + DONE)
 
     def _end(
-        self, bill: Bill, target: Target, streaming: Streaming, failure: VendorFailure | None
+        self, bill: Bill, target: Target, streaming: Streaming, failure: VendorFailure | None, tail: bytes
     ) -> "asyncio.Future[None]":
-        """Ends the vendor's part and settles: by the usage it reported, else by what was relayed."""
+        """Ends the vendor's part and settles: by the usage it reported, else by what was relayed. `tail` ends ours."""
         streaming.arriving.close(soon=failure is None and streaming.events.done)
         if failure is None:
             streaming.trial.delivered()
@@ -144,7 +162,7 @@ class Chats:
             usage, estimated = usage_estimated(bill.request, streaming.events.output_tokens), True
         outcome = "succeeded" if failure is None else answer_for([failure], task_id=None, hidden=()).code
         chat = self._record(bill, target, outcome=outcome, usage=usage, estimated=estimated)
-        return self._books.settle(bill, chat)
+        return self._books.settle(bill, chat, tail)
 
     def _record(
         self,
@@ -180,6 +198,11 @@ class Chats:
 
 async def _only(piece: bytes) -> Pieces:
     yield piece
+
+
+def _leaving() -> GatewayError:
+    """What an interrupted request was told, if anything. A vendor may have been paid: no retry is advised."""
+    return Overloaded("The gateway is being restarted.", should_retry=False)
 
 
 def _hidden(targets: list[Target]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from app.core.errors import GatewayError, InsufficientQuota, Overloaded
 from app.core.ids import new_ordered_id
 from app.core.pricing import MAX_UNITS, Price, TokenUsage, Units, tokens_charge
 from app.gateway.caller import Caller
+from app.gateway.chat_repeats import Keeping, Said
 from app.gateway.metrics import Metrics
 from app.store.bookings import Hold, Settlement, book, budget_period
 from app.store.chats import Chat
@@ -27,13 +28,16 @@ BATCH_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What an admitted request may cost, and where that stands. `held`: it was taken out of the balance beforehand."""
+    """What an admitted request may cost, and where that stands. `held`: it was taken out of the balance beforehand.
+    `keeping`: its answer is to be kept for repeats.
+    """
 
     hold: Hold
     held: bool
     caller: Caller
     model: Model
     request: ChatRequest
+    keeping: Keeping | None = None
 
     @property
     def id(self) -> str:
@@ -66,23 +70,31 @@ class ChatBooks:
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def open(self, caller: Caller, model: Model, request: ChatRequest, *, at: float) -> Bill:
+    async def open(
+        self, caller: Caller, model: Model, request: ChatRequest, *, at: float, keeping: Keeping | None = None
+    ) -> Bill:
         """A bill for the request; where a balance or budget is hard, what it may cost at most is held and committed.
 
         Raises: InsufficientQuota; Overloaded (storage_unavailable).
         """
-        bill = _bill(caller, model, request, at)
+        bill = _bill(caller, model, request, at, keeping)
         if bill.held:
             await self._add(hold=bill.hold)
         return bill
 
-    def settle(self, bill: Bill, chat: Chat) -> "asyncio.Future[None]":
+    def settle(self, bill: Bill, chat: Chat, said: Said | None = None) -> "asyncio.Future[None]":
         """Ends a bill. It is written whether the returned future is awaited or not; that is done once it is committed.
+
+        `said` is kept for repeats together with it; None: nothing was begun that a repeat must not begin again.
 
         The future raises: Overloaded (storage_unavailable); an error for a charge that was settled before.
         """
         hold = bill.hold if bill.held else Hold(*_at_once(bill.hold, chat.units))
-        return self._add(settlement=Settlement(chat, hold, bill.held))
+        if bill.keeping is None or said is None:
+            return self._add(settlement=Settlement(chat, hold, bill.held))
+        settled = self._add(settlement=Settlement(chat, hold, bill.held, bill.keeping.keep(said)))
+        settled.add_done_callback(bill.keeping.over)
+        return settled
 
     async def close(self) -> None:
         """Waits until everything is written."""
@@ -148,14 +160,14 @@ def _tell(entry: _Entry, error: BaseException | None) -> None:
             log.error("chat.unwritten", exc_info=error)
 
 
-def _bill(caller: Caller, model: Model, request: ChatRequest, at: float) -> Bill:
+def _bill(caller: Caller, model: Model, request: ChatRequest, at: float, keeping: Keeping | None) -> Bill:
     budget = caller.budget
     hard = caller.account.billing == "prepaid" or budget.units is not None
     units = 0
     if hard:
         units = min(tokens_charge(model.price, usage_at_most(request, model.max_output_tokens)), MAX_UNITS)
     hold = Hold(
-        charge_id=new_ordered_id("chatcmpl", at),
+        charge_id=new_ordered_id("chatcmpl", at) if keeping is None else keeping.owner.task_id,
         account_id=caller.account.id,
         key=budget,
         units=units,
@@ -163,7 +175,7 @@ def _bill(caller: Caller, model: Model, request: ChatRequest, at: float) -> Bill
         at=at,
         period=budget_period(budget, at),
     )
-    return Bill(hold, bool(units), caller, model, request)
+    return Bill(hold, bool(units), caller, model, request, keeping)
 
 
 def _at_once(hold: Hold, units: int) -> tuple[Any, ...]:

@@ -88,10 +88,15 @@ def enter(tx: Tx, claim: Claim, task_id: str, *, at: float) -> str | None:
     return None if isinstance(outcome, Claimed) else _same(outcome, claim)
 
 
-def _same(record: Record, claim: Claim) -> str:
+def demand_same(record: Record, claim: Claim) -> None:
+    """Raises: IdempotencyKeyReused: the record is of another request."""
     if record.fingerprint != claim.fingerprint:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used for another request.", param="Idempotency-Key", should_retry=False
         )
+
+
+def _same(record: Record, claim: Claim) -> str:
+    demand_same(record, claim)
     assert record.task_id is not None, "every claim of ours is for a task"
     return record.task_id

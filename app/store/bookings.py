@@ -5,7 +5,7 @@ statements would do, in about ten.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 from app.core.errors import InsufficientQuota
 from app.core.pricing import MAX_UNITS
+from app.store import idempotency
 from app.store.booking_rows import CHAT_COLUMNS, PeriodKey, Row, rows_of
 from app.store.chats import Chat
+from app.store.idempotency import Kept
 from app.store.ledger import KeyBudget, period_of
 
 
@@ -39,11 +41,13 @@ class Settlement:
     """A text request that is over. `hold` was made before; when `held` is False, it is made with the capture.
 
     Captured is `chat.units`; where that is 0 and the request failed, the hold is released with the outcome as reason.
+    `kept` is what the request was answered, for those that repeat it.
     """
 
     chat: Chat
     hold: Hold
     held: bool
+    kept: Kept | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +81,7 @@ def book(
     Raises: IntegrityError when a charge was held or settled before: nothing of the batch is written (L3).
     """
     rows = rows_of(tx)
+    settlements = [each if each.kept is None else _keep(tx, each, each.kept) for each in settlements]
     touched = [*holds, *(settlement.hold for settlement in settlements)]
     # The keys' periods first, then the accounts, each in order: the same everywhere cannot deadlock (see `ledger`).
     wanted = sorted({(hold.key.key_id, hold.period) for hold in touched if hold.period is not None})
@@ -94,6 +99,13 @@ def book(
     rows.add_entries(entries)
     rows.add_chats([_CHAT_ROW(settlement.chat) for settlement in settlements])
     return refusals
+
+
+def _keep(tx: Connection, settlement: Settlement, kept: Kept) -> Settlement:
+    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7)."""
+    if idempotency.keep(tx, kept, at=settlement.chat.finished_at):
+        return settlement
+    return replace(settlement, chat=replace(settlement.chat, units=0, outcome="superseded"))
 
 
 def _hold(

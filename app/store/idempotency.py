@@ -1,13 +1,14 @@
 """Idempotency records: who claimed an account's key, and the answer that duplicates get.
 
-A key is claimed by INSERT, never by looking first (L7), in the transaction that admits the work.
+A key is claimed by INSERT, never by looking first (L7): for a task in the transaction that admits it; for a text
+request before anything else, as a lease that its owner renews until the answer is kept.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, literal, select, update
 
 from app.store.sql import insert_if_absent, now
 from app.store.tables import idempotency
@@ -22,7 +23,9 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Somebody claimed the key before. `body` None in a record that is done: the answer is rebuilt from the task."""
+    """Somebody claimed the key before, for the work `task_id`: a task, which the answer is rebuilt from, or a text
+    request, which is `running` and then `done`. `body` None in one that is done: it was too large to be kept.
+    """
 
     account_id: str
     key: str
@@ -34,6 +37,33 @@ class Record:
     body: bytes | None = field(repr=False)
     created_at: float
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A text request that claimed a key. `task_id` is its charge id, and the proof that the claim is still its own."""
+
+    account_id: str
+    key: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as a duplicate gets it. `body` None: it was too large to be kept."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer, whose it is, and for how many seconds duplicates get it."""
+
+    owner: Owner
+    reply: Reply
+    seconds: float
 
 
 def claim(
@@ -56,22 +86,28 @@ def get(tx: Connection, *, account_id: str, key: str) -> Record | None:
     return None if row is None else _record(row)
 
 
-def complete(
-    tx: Connection, *, account_id: str, key: str, status: int, headers: Mapping[str, str], body: bytes | None
-) -> None:
-    """Keeps the answer for duplicates: `body` byte for byte (at most 1 MiB), or None to rebuild it from the task."""
-    assert body is None or len(body) <= BODY_BYTES_MAX
-    record = update(idempotency).where(idempotency.c.account_id == account_id, idempotency.c.key == key)
-    tx.execute(record.values(state="done", status=status, headers=dict(headers), body=body))
+def renew(tx: Connection, owner: Owner, *, at: float, seconds: float) -> None:
+    """Lets a claim that is running last for `seconds` from now, unless its owner has lost it."""
+    tx.execute(update(idempotency).where(_owned(owner)).values(expires_at=now(tx, at) + seconds))
 
 
-def drop(tx: Connection, *, account_id: str, key: str) -> None:
-    """Forgets a claim whose work never started; one that is done stays."""
-    tx.execute(
-        delete(idempotency).where(
-            idempotency.c.account_id == account_id, idempotency.c.key == key, idempotency.c.state == "running"
-        )
-    )
+def lapsed(tx: Connection, record: Record, *, at: float) -> bool:
+    """Whether the record's time is over: one that is still running has lost its owner."""
+    return bool(tx.scalar(select(literal(record.expires_at) <= now(tx, at))))
+
+
+def keep(tx: Connection, kept: Kept, *, at: float) -> bool:
+    """Keeps an answer byte for byte (at most 1 MiB) for duplicates. False: the claim is no longer its owner's."""
+    reply = kept.reply
+    assert reply.body is None or len(reply.body) <= BODY_BYTES_MAX
+    answer = {"status": reply.status, "headers": dict(reply.headers), "body": reply.body}
+    done = update(idempotency).where(_owned(kept.owner)).values(state="done", **answer)
+    return tx.execute(done.values(expires_at=now(tx, at) + kept.seconds)).rowcount == 1
+
+
+def drop(tx: Connection, owner: Owner) -> None:
+    """Forgets a claim whose work never started; one that is done, or another's, stays."""
+    tx.execute(delete(idempotency).where(_owned(owner)))
 
 
 def forget(tx: Connection, *, account_id: str, key: str) -> None:
@@ -89,6 +125,12 @@ def expire(tx: Connection, *, at: float, limit: int) -> int:
         this = (idempotency.c.account_id == row.account_id, idempotency.c.key == row.key)
         gone += tx.execute(delete(idempotency).where(*this, idempotency.c.expires_at <= now(tx, at))).rowcount
     return gone
+
+
+def _owned(owner: Owner) -> ColumnElement[bool]:
+    """A claim that is running, and the owner's."""
+    mine = (idempotency.c.account_id == owner.account_id, idempotency.c.key == owner.key)
+    return and_(*mine, idempotency.c.task_id == owner.task_id, idempotency.c.state == "running")
 
 
 def _record(row: Row[Any]) -> Record:

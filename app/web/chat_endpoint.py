@@ -16,22 +16,20 @@ from app.core.catalog import Model
 from app.core.chat import ChatRequest
 from app.core.exchange import Json
 from app.gateway.caller import Caller
-from app.gateway.chat import Pieces, Whole
+from app.gateway.chat_repeats import STREAM_HEADERS, Pieces, Whole
 from app.gateway.services import Services
+from app.store.idempotency import Reply
 from app.surfaces.openai_chat import model_of, parse_text
 from app.web.auth import bearer
 from app.web.body import JsonBody, JsonReader, demand_json, json_object, too_large, until_ordered
 from app.web.chat_body import LongBody
+from app.web.idempotent import claim_of_text
 from app.web.note import note_of
 from app.web.rate import count
 from app.web.strict import is_strict
 from app.wire.strict_json import loads
 
-_STREAM_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
+_STREAM_HEADERS: Final = tuple((name.encode(), value.encode()) for name, value in STREAM_HEADERS.items())
 
 
 class ChatEndpoint:
@@ -107,9 +105,12 @@ class ChatEndpoint:
     async def _answer(self, scope: Scope, caller: Caller, model: Model, request: ChatRequest, send: Send) -> None:
         note = note_of(scope)
         note.model, note.text = model.id, True
-        answer = await self._services.chats.answer(caller, model, request)
+        claim = claim_of_text(scope, self._services, caller, request.body)
+        answer = await self._services.chats.answer(caller, model, request, claim)
         if isinstance(answer, Whole):
             await _send_whole(answer, send)
+        elif isinstance(answer, Reply):
+            await _send_reply(answer, send)
         else:
             await _send_pieces(answer, send)
 
@@ -122,6 +123,16 @@ async def _send_whole(answer: Whole, send: Send) -> None:
     )
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _send_reply(reply: Reply, send: Send) -> None:
+    """Sends what another request was answered: a stream, too, is there as a whole."""
+    assert reply.body is not None, "what was not kept is not sent"
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+    if reply.headers["content-type"] != STREAM_HEADERS["content-type"]:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _send_pieces(pieces: Pieces, send: Send) -> None:

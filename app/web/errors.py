@@ -20,23 +20,15 @@ from app.core.errors import (
 )
 from app.surfaces import gemini, image_tasks
 from app.web.validation import request_error
-from app.wire.openai import error_body
+from app.wire.openai import error_body, error_headers
 from app.wire.strict_json import dumps
 
 log = structlog.get_logger(__name__)
 
-RETRY_AFTER_S_MAX = 60
-
 
 def error_response(error: GatewayError, path: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for an error, in the shape of the surface that `path` belongs to."""
-    out = dict(headers or {})
-    if error.retry_after_s is not None:
-        out["retry-after"] = str(min(max(round(error.retry_after_s), 1), RETRY_AFTER_S_MAX))
-    if error.should_retry is not None:
-        out["x-should-retry"] = "true" if error.should_retry else "false"
-    if error.task_id is not None:
-        out["oneshape-task-id"] = error.task_id
+    out = {**(headers or {}), **error_headers(error)}
     return Response(dumps(_body(error, path)), status_code=error.status, headers=out, media_type="application/json")
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 from starlette.requests import Request
+from starlette.types import Scope
 
 from app.core.errors import InvalidRequest
 from app.core.exchange import FilePart, Json
@@ -44,6 +45,18 @@ def claim_of_form(
     return _claim(request, services, caller, orjson.dumps(document))
 
 
+def claim_of_text(scope: Scope, services: Services, caller: Caller, body: bytes) -> Claim | None:
+    """The claim of a text request, whose body is compared byte for byte; None: it has no key.
+
+    An SDK's retry count is no claim here: every request of an SDK has one, and a claim is a commit.
+    """
+    keys = [value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not keys:
+        return None
+    fingerprint = fingerprint_of(scope["path"].encode(), body)
+    return claim_by_key(caller.account.id, _only(keys), fingerprint, seconds=services.idempotency_s)
+
+
 def _claims(request: Request) -> bool:
     return "idempotency-key" in request.headers or "x-stainless-retry-count" in request.headers
 
@@ -53,11 +66,15 @@ def _claim(request: Request, services: Services, caller: Caller, content: bytes)
     where = f"{request.url.path}?alt={request.query_params.get('alt', '')}"
     fingerprint = fingerprint_of(where.encode(), *(value.encode() for value in meant), content)
     keys = request.headers.getlist("idempotency-key")
-    if len(keys) > 1:
-        raise InvalidRequest("Send one 'Idempotency-Key'.", code="idempotency_key_invalid", param="Idempotency-Key")
     if keys:
-        return claim_by_key(caller.account.id, keys[0], fingerprint, seconds=services.idempotency_s)
+        return claim_by_key(caller.account.id, _only(keys), fingerprint, seconds=services.idempotency_s)
     count = request.headers["x-stainless-retry-count"]
     if not count.isdecimal():
         return None
     return claim_of_sdk(caller.account.id, caller.key.id, fingerprint, retry_count=int(count[:9]))
+
+
+def _only(keys: Sequence[str]) -> str:
+    if len(keys) > 1:
+        raise InvalidRequest("Send one 'Idempotency-Key'.", code="idempotency_key_invalid", param="Idempotency-Key")
+    return keys[0]

@@ -1,11 +1,26 @@
 """What the OpenAI-shaped answers have in common: errors, an item of `data`, the image answer's account of itself."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from app.core.errors import GatewayError
 from app.core.exchange import Json
 from app.core.image import ImageAnswer, ImageUsage, ResponseFormat, ServedImage, Warning
 from app.core.media import BlobText
+
+RETRY_AFTER_S_MAX: Final = 60
+
+
+def error_headers(error: GatewayError) -> dict[str, str]:
+    """What a failed request's headers say: when to try again, whether to, and where a result may still appear."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(min(max(round(error.retry_after_s), 1), RETRY_AFTER_S_MAX))
+    if error.should_retry is not None:
+        headers["x-should-retry"] = "true" if error.should_retry else "false"
+    if error.task_id is not None:
+        headers["oneshape-task-id"] = error.task_id
+    return headers
 
 
 def error_body(error: GatewayError) -> Json:

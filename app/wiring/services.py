@@ -15,6 +15,7 @@ from app.gateway.catalog.live import Source
 from app.gateway.chat import Chats
 from app.gateway.chat_books import ChatBooks
 from app.gateway.chat_call import ChatCaller, ChatWaits
+from app.gateway.chat_repeats import ChatRepeats
 from app.gateway.faults import Faults
 from app.gateway.gauges import Gauges
 from app.gateway.limits import RateLimits, Rates
@@ -96,6 +97,7 @@ def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
     )
     return Chats(
         books=books,
+        repeats=ChatRepeats(ground.database, clock=ground.clock),
         caller=ChatCaller(transport, clock=ground.clock, waits=waits),
         router=ground.router,
         pool=ground.pool,

@@ -12,6 +12,7 @@ from app.store.catalog import Revision
 from app.store.chats import Chat
 from app.store.copy import CopyRefused, copy_database
 from app.store.database import Database, Tx
+from app.store.idempotency import Kept, Owner, Reply
 from app.store.ledger import KeyBudget
 from app.store.media import Media
 from app.store.outbox import Delivery
@@ -32,8 +33,9 @@ def fill(tx: Tx) -> None:
     attempts.intend(tx, Attempt("att_1", "task_1", 0, 0, "v", "m", 1, NOW))
     picture = Media("med_1", "task_1", "acc_1", "output", 0, "image/png", "png", 1, 1, 3 * 2**31, "00", NOW, NOW)
     media.insert_all(tx, [picture])
-    idempotency.claim(tx, account_id="acc_1", key="k", fingerprint="f", task_id=None, at=NOW, expires_at=NOW + 10**9)
-    idempotency.complete(tx, account_id="acc_1", key="k", status=200, headers={"a": "b"}, body=bytes(range(256)))
+    idempotency.claim(tx, account_id="acc_1", key="k", fingerprint="f", task_id="c", at=NOW, expires_at=NOW + 10**9)
+    answer = Reply(200, {"a": "b"}, bytes(range(256)))
+    idempotency.keep(tx, Kept(Owner("acc_1", "k", "c"), answer, 10**9), at=NOW)
     catalog.append(tx, Revision(1, "version: 1", "yaml", "ops", None, NOW))
     audit.record(tx, Change("aud_1", NOW, "admin", "create", "acc_1", None, DOCUMENT))
     fleet.heartbeat(tx, "prc_1", at=NOW)

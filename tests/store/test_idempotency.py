@@ -7,10 +7,12 @@ import pytest
 
 from app.store import idempotency
 from app.store.database import Database
-from app.store.idempotency import Claimed, Record
+from app.store.idempotency import Claimed, Kept, Owner, Record, Reply
 from tests.store.rows import NOW, add_account
 
 DAY_S = 86_400
+MINE = Owner("acc_1", "k", "task_1")
+NOTHING = Kept(MINE, Reply(200, {}, None), DAY_S)
 
 
 @pytest.fixture
@@ -49,8 +51,8 @@ async def test_a_duplicate_sees_the_first_body_and_its_answer_byte_for_byte(open
     first = await claim(open_keys, "another body")
     assert isinstance(first, Record)
     assert (first.state, first.fingerprint) == ("running", "f1")
-    complete = partial(idempotency.complete, account_id="acc_1", key="k", status=200, headers={"a": "b"})
-    await open_keys.write(partial(complete, body=b'{"x": "\xc3\xa9"}'))
+    kept = Kept(MINE, Reply(200, {"a": "b"}, b'{"x": "\xc3\xa9"}'), DAY_S)
+    assert await open_keys.write(partial(idempotency.keep, kept=kept, at=NOW))
     done = await claim(open_keys)
     assert isinstance(done, Record)
     assert (done.state, done.status, done.headers, done.body) == ("done", 200, {"a": "b"}, b'{"x": "\xc3\xa9"}')
@@ -68,15 +70,28 @@ async def test_a_key_is_free_again_after_its_time(open_keys: Database) -> None:
 
 
 async def test_a_claim_whose_work_never_started_is_dropped_and_a_finished_one_is_not(open_keys: Database) -> None:
-    drop = partial(idempotency.drop, account_id="acc_1", key="k")
+    drop = partial(idempotency.drop, owner=MINE)
     await claim(open_keys)
     await open_keys.write(drop)
     assert await open_keys.read(lambda tx: idempotency.get(tx, account_id="acc_1", key="k")) is None
     await claim(open_keys)
-    finish = partial(idempotency.complete, account_id="acc_1", key="k", status=200, headers={}, body=None)
-    await open_keys.write(finish)
+    await open_keys.write(partial(idempotency.keep, kept=NOTHING, at=NOW))
     await open_keys.write(drop)
     assert isinstance(await claim(open_keys), Record)
+
+
+async def test_l7_a_claim_lives_as_long_as_it_is_renewed_and_who_lost_it_can_neither_keep_nor_drop_it(
+    open_keys: Database,
+) -> None:
+    await claim(open_keys)
+    await open_keys.write(partial(idempotency.renew, owner=MINE, at=NOW, seconds=60))
+    assert isinstance(await claim(open_keys, task_id="task_2", at=NOW + 59), Record)
+    assert isinstance(await claim(open_keys, task_id="task_2", at=NOW + 60), Claimed)
+    assert not await open_keys.write(partial(idempotency.keep, kept=NOTHING, at=NOW + 61))
+    await open_keys.write(partial(idempotency.drop, owner=MINE))
+    left = await claim(open_keys, task_id="task_3", at=NOW + 62)
+    assert isinstance(left, Record)
+    assert (left.task_id, left.state) == ("task_2", "running")
 
 
 async def test_old_records_are_removed_a_few_at_a_time(open_keys: Database) -> None:
