@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from app.cli.logs import set_up_logging
 from tests.contract.runner import check
 from tests.support.gateway import running_gateway
 
@@ -24,4 +25,5 @@ async def run(*, seed: int, examples: int = EXAMPLES) -> tuple[str, list[str]]:
 
 
 if __name__ == "__main__":
+    set_up_logging(level="critical", form="json")
     print(*asyncio.run(run(seed=20261120)), sep="\n")

@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.logs import set_up_logging
 from app.cli.sandboxed import sandboxed_source
 from app.cli.serving import serving
 from app.core.clock import Clock
@@ -128,6 +129,7 @@ def demo(
     pictures.mkdir(parents=True, exist_ok=True)
     console = Console()
     console.width = max(console.width, WIDTH)
+    set_up_logging(level="warning", form="console")
     raise typer.Exit(asyncio.run(_tour(console, pictures)))
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.cli.logs import set_up_logging
 from benchmarks import routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.races import budget_race, duplicates
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few rounds of each")
     parser.add_argument("--seed", type=int, default=20261120)
     asked = parser.parse_args()
+    set_up_logging(level="critical", form="json")  # failures are what this is about
     sys.exit(1 if asyncio.run(_all(quick=asked.quick, seed=asked.seed)) else 0)
 
 
