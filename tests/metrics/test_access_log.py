@@ -84,7 +84,7 @@ async def _talk(url: str, told: Told) -> None:
                 "/v1/chat/completions", json={"model": "canary", "messages": []}, headers=ours
             ),
         }
-    await ask(url, b"BREW /canary HTTP/1.1\r\nHost: a\r\n\r\n")
+    await ask(url, b"PROPFIND /canary HTTP/1.1\r\nHost: a\r\n\r\n")
 
 
 async def test_a_request_has_one_line_that_says_what_became_of_it(told: Told) -> None:
@@ -116,5 +116,5 @@ async def test_nothing_that_a_client_made_up_is_in_the_log(told: Told) -> None:
     """H100: no path, query, prompt, method or model name; and no line of a client's own."""
     assert told.line("forged")["path"] == "/v1/images/tasks/{task_id}"
     whole = json.dumps(told.lines)
-    for planted in ("canary", "forged", "BREW", "\\u001b"):
+    for planted in ("canary", "forged", "PROPFIND", "\\u001b"):
         assert planted not in whole, planted
