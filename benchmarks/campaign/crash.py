@@ -12,7 +12,8 @@ from benchmarks.campaign.world import LEASE_S, Gateway, World
 from tests.support.receiver import Receiver
 
 LOOK_S: Final = 0.1
-REDELIVERED_S: Final = 20.0
+REACHED_S: Final = 60.0
+REDELIVERED_S: Final = 60.0
 PICTURE: Final = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q"
     "DwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -77,7 +78,7 @@ async def _crash_at(home: World, point: Point, prompt: str, receiver: Receiver) 
     first = await home.start(faults=point.name)
     if (task_id := await _order(first, point, prompt, receiver.url)) is not None:
         promised.add(task_id)
-    broken = [] if await first.died(15) else ["the point was never reached"]
+    broken = [] if await first.died(REACHED_S) else ["the point was never reached"]
     await first.kill()
     second = await home.start()
     if not await settled(home, within_s=5 * LEASE_S + 10):
@@ -109,7 +110,7 @@ async def _order(gateway: Gateway, point: Point, prompt: str, receiver: str) -> 
         order["image"] = PICTURE
     if point.webhook:
         order["webhook_url"] = f"{receiver}/hook"
-    async with gateway.client(timeout_s=5) as client:
+    async with gateway.client(timeout_s=REACHED_S) as client:
         try:
             response = await client.post("/v1/images/tasks", json=order)
         except httpx.TransportError:
