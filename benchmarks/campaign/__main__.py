@@ -1,17 +1,21 @@
 """`make campaign`: every campaign at length, on SQLite and PostgreSQL, with its figures.
 
-`ARGS="--quick"` runs a few rounds of each. Ends with 1 when a promise was broken; what was broken is printed.
+`ARGS="--quick"` runs a few rounds of each, `ARGS="--only storm --database sqlite"` one part. Ends with 1 when a promise
+was broken; what was broken is printed.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 from app.cli.logs import set_up_logging
 from benchmarks import routing, schema
@@ -21,7 +25,11 @@ from benchmarks.campaign.storm import storm
 from benchmarks.campaign.world import PRICE_UNITS, World, world
 from tests.support.databases import administer, postgresql_answers, postgresql_url
 
-DATABASE = "oneshape_campaign"
+DATABASE: Final = f"oneshape_campaign_{os.getpid()}"
+DATABASES: Final = ("sqlite", "postgresql")
+
+Campaign = Callable[[], Coroutine[Any, Any, tuple[str, list[str]]]]
+"""Its figures, and what was broken."""
 
 
 def main() -> None:
@@ -29,24 +37,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make campaign")
     parser.add_argument("--quick", action="store_true", help="a few rounds of each")
     parser.add_argument("--seed", type=int, default=20261120)
+    parser.add_argument("--only", default="", help="one part, by its name")
+    parser.add_argument("--database", choices=DATABASES, help="one database")
     asked = parser.parse_args()
     set_up_logging(level="critical", form="json")  # failures are what this is about
-    sys.exit(1 if asyncio.run(_all(quick=asked.quick, seed=asked.seed)) else 0)
+    sys.exit(1 if asyncio.run(_all(asked)) else 0)
 
 
-async def _all(*, quick: bool, seed: int) -> int:
-    """Every campaign on every database; how many promises were broken."""
-    print(f"seed {seed}")
-    databases = ["sqlite", *(["postgresql"] if await postgresql_answers() else [])]
+async def _all(asked: argparse.Namespace) -> int:
+    """Every campaign that was asked for, on every database; how many promises were broken."""
+    print(f"seed {asked.seed}", flush=True)
     broken = 0
-    for database in databases:
-        broken += await _told(f"{database}: killed at every point", _crashes(database, 1 if quick else 3))
-        broken += await _told(f"{database}: kill storm", _storm(database, 5 if quick else 200, seed))
-        broken += await _told(f"{database}: budget race", _budgets(database, 1 if quick else 50, quick=quick))
-        broken += await _told(f"{database}: duplicates", _duplicates(database, 5 if quick else 1000))
-    broken += await _told("scripted vendors", _routing(200 if quick else routing.REQUESTS, seed))
-    broken += await _told("OpenAPI document", schema.run(seed=seed, examples=3 if quick else schema.EXAMPLES))
+    for name, campaign in await _parts(asked):
+        if asked.only in name:
+            broken += await _told(name, campaign)
     return broken
+
+
+async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
+    quick, seed = asked.quick, asked.seed
+    databases = (
+        [asked.database] if asked.database else ["sqlite", *(["postgresql"] if await postgresql_answers() else [])]
+    )
+    parts: list[tuple[str, Campaign]] = []
+    for database in databases:
+        parts += [
+            (f"{database}: killed at every point", partial(_crashes, database, 1 if quick else 3)),
+            (f"{database}: kill storm", partial(_storm, database, 5 if quick else 200, seed)),
+            (f"{database}: budget race", partial(_budgets, database, 1 if quick else 50, quick=quick)),
+            (f"{database}: duplicates", partial(_duplicates, database, 5 if quick else 1000)),
+        ]
+    if not asked.database:
+        parts += [
+            ("scripted vendors", partial(_routing, 200 if quick else routing.REQUESTS, seed)),
+            ("OpenAPI document", partial(schema.run, seed=seed, examples=3 if quick else schema.EXAMPLES)),
+        ]
+    return parts
 
 
 async def _routing(requests: int, seed: int) -> tuple[str, list[str]]:
@@ -54,9 +80,9 @@ async def _routing(requests: int, seed: int) -> tuple[str, list[str]]:
     return f"{len(reports)} scenarios of {requests} requests", routing.broken(reports)
 
 
-async def _told(name: str, campaign: Awaitable[tuple[str, list[str]]]) -> int:
+async def _told(name: str, campaign: Campaign) -> int:
     began = time.monotonic()
-    figures, wrong = await campaign
+    figures, wrong = await campaign()
     print(f"{name}: {figures}; {len(wrong)} broken; {time.monotonic() - began:.0f} s", flush=True)
     for problem in wrong[:20]:
         print(f"  {problem}", flush=True)
