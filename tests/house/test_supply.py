@@ -50,7 +50,13 @@ def test_what_runs_is_what_is_tested() -> None:
 def test_every_dependency_that_is_declared_is_locked() -> None:
     project = tomllib.loads(text("pyproject.toml"))
     extras = project["project"]["optional-dependencies"]
-    declared = [*project["project"]["dependencies"], *extras["postgres"], *extras["s3"], *extras["redis"]]
+    declared = [
+        *project["project"]["dependencies"],
+        *extras["postgres"],
+        *extras["s3"],
+        *extras["redis"],
+        *extras["otel"],
+    ]
     _assert_locked(declared, "requirements.lock")
     _assert_locked(project["dependency-groups"]["dev"], "requirements-dev.lock")
 
