@@ -12,41 +12,53 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from app.store.columns import Document, VendorText
+from app.store.schema import TIME, metadata, partial_index
+from app.store.vendor_tables import (
+    bill_lines,
+    bills,
+    drained_vendors,
+    model_prices,
+    probe_findings,
+    vendor_health,
+    vendor_places,
+)
 
 MAX_UNITS_SQL: Final = "9007199254740991"
 """`core.pricing.MAX_UNITS`, 2^53 - 1, as it stands in constraints (L13)."""
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-TIME: Final = Float(53)
-
-
-def _where(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """A partial index, on both databases."""
-    condition = text(where)
-    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
-
+__all__ = [
+    "accounts",
+    "attempts",
+    "audit",
+    "bill_lines",
+    "bills",
+    "catalog_revisions",
+    "chats",
+    "drained_vendors",
+    "idempotency",
+    "key_periods",
+    "keys",
+    "ledger_entries",
+    "media",
+    "metadata",
+    "model_prices",
+    "probe_findings",
+    "tasks",
+    "vendor_health",
+    "vendor_places",
+    "webhook_deliveries",
+    "workers",
+]
 
 accounts = Table(
     "accounts",
@@ -121,6 +133,8 @@ ledger_entries = Table(
     Column("price", Document),
     Column("reason", Text),
     Column("actor", Text),
+    # Of a text request's hold: which process serves it, and what that may cost, for whoever finds it without an end.
+    Column("work", Document),
     Column("estimated", Boolean, nullable=False),
     Column("at", TIME, nullable=False),
     CheckConstraint("kind IN ('grant', 'hold', 'capture', 'release', 'adjust')", name="kind"),
@@ -131,8 +145,8 @@ ledger_entries = Table(
     CheckConstraint("kind <> 'capture' OR units <= hold_units", name="bounded_capture"),
     CheckConstraint("kind <> 'release' OR units = hold_units", name="whole_release"),
     Index("ix_ledger_entries_account_id_seq", "account_id", "seq"),
-    _where("uq_ledger_entries_hold", "charge_id", where="kind = 'hold'", unique=True),
-    _where("uq_ledger_entries_resolution", "charge_id", where="kind IN ('capture', 'release')", unique=True),
+    partial_index("uq_ledger_entries_hold", "charge_id", where="kind = 'hold'", unique=True),
+    partial_index("uq_ledger_entries_resolution", "charge_id", where="kind IN ('capture', 'release')", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -178,11 +192,11 @@ tasks = Table(
     CheckConstraint("(status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     Index("ix_tasks_account_id_created_at_id", "account_id", "created_at", "id"),
     Index("ix_tasks_created_at_id", "created_at", "id"),
-    _where("ix_tasks_queued", "created_at", "id", where="status = 'queued'"),
-    _where("ix_tasks_queued_deadline", "deadline_at", where="status = 'queued'"),
-    _where("ix_tasks_running_by_key", "key_id", where="status = 'in_progress'"),
-    _where("ix_tasks_running_by_owner", "owner", where="status = 'in_progress'"),
-    _where("ix_tasks_leases", "lease_until", where="status = 'in_progress'"),
+    partial_index("ix_tasks_queued", "created_at", "id", where="status = 'queued'"),
+    partial_index("ix_tasks_queued_deadline", "deadline_at", where="status = 'queued'"),
+    partial_index("ix_tasks_running_by_key", "key_id", where="status = 'in_progress'"),
+    partial_index("ix_tasks_running_by_owner", "owner", where="status = 'in_progress'"),
+    partial_index("ix_tasks_leases", "lease_until", where="status = 'in_progress'"),
 )
 
 attempts = Table(
@@ -195,6 +209,8 @@ attempts = Table(
     Column("ordinal", Integer, nullable=False),
     Column("vendor", Text, nullable=False),
     Column("vendor_model", Text, nullable=False),
+    # Which of the vendor's credentials, by `credential_id`; never the credential.
+    Column("credential", Text),
     Column("state", Text, nullable=False),
     Column("handle", VendorText),
     Column("images_asked", Integer, nullable=False),
@@ -212,7 +228,8 @@ attempts = Table(
     CheckConstraint("cost_units >= 0 AND exposure_units >= 0", name="units"),
     CheckConstraint("images_asked > 0 AND images_delivered >= 0", name="images"),
     Index("ix_attempts_vendor_created_at", "vendor", "created_at"),
-    _where("ix_attempts_unknown", "created_at", "id", where="state = 'unknown'"),
+    partial_index("ix_attempts_handle", "vendor", "handle", where="handle IS NOT NULL"),
+    partial_index("ix_attempts_unknown", "created_at", "id", where="state = 'unknown'"),
 )
 
 media = Table(
@@ -236,7 +253,7 @@ media = Table(
     UniqueConstraint("task_id", "role", "position"),
     CheckConstraint("role IN ('output', 'input')", name="role"),
     CheckConstraint("size_bytes > 0", name="size"),
-    _where("ix_media_expires_at", "expires_at", where="erased_at IS NULL"),
+    partial_index("ix_media_expires_at", "expires_at", where="erased_at IS NULL"),
 )
 
 chats = Table(
@@ -314,14 +331,6 @@ workers = Table(
     Column("heartbeat_at", TIME, nullable=False),
 )
 
-drained_vendors = Table(
-    "drained_vendors",
-    metadata,
-    Column("vendor", Text, primary_key=True),
-    Column("actor", Text, nullable=False),
-    Column("at", TIME, nullable=False),
-)
-
 webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
@@ -339,5 +348,5 @@ webhook_deliveries = Table(
     Column("delivered_at", TIME),
     CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
     Index("ix_webhook_deliveries_created_at_id", "created_at", "id"),
-    _where("ix_webhook_deliveries_pending", "next_at", where="state = 'pending'"),
+    partial_index("ix_webhook_deliveries_pending", "next_at", where="state = 'pending'"),
 )

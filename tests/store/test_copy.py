@@ -41,6 +41,28 @@ def fill(tx: Tx) -> None:
     fleet.heartbeat(tx, "prc_1", at=NOW)
     fleet.drain(tx, "v", actor="admin", at=NOW)
     outbox.enqueue(tx, Delivery("msg_1", "task_1", "acc_1", "e", "https://x.example", DOCUMENT, NOW, NOW))
+    fill_vendors(tx)
+
+
+def fill_vendors(tx: Tx) -> None:
+    """The same in the tables about vendors."""
+    for table, values in {
+        "vendor_health": {
+            "subject": "",
+            "state": "open",
+            "openings": 1,
+            "until": NOW,
+            "changed_at": NOW,
+            "process": "p",
+        },
+        "vendor_places": {"process": "p", "places": 1, "wanted": 0, "until": NOW},
+        "bills": {"id": "b", "digest": "d", "name": "n", "lines": 1, "units": 1, "actor": "a", "created_at": NOW},
+        "bill_lines": {"bill_id": "b", "line": 1, "units": 1, "match": "unmatched", "reference": "r"},
+        "probe_findings": {"vendor_model": "m", "at": NOW, "finding": DOCUMENT},
+        "model_prices": {"model": "m", "n": 1, "revision": 1, "since": NOW, "price": DOCUMENT, "costs": DOCUMENT},
+    }.items():
+        of_vendor = {} if table == "model_prices" else {"vendor": "v"}
+        tx.execute(metadata.tables[table].insert().values(**values, **of_vendor))
 
 
 @pytest.fixture
