@@ -123,7 +123,11 @@ class ChatBooks:
         """
         holds = [entry for entry in batch if entry.hold is not None]
         settlements = [entry for entry in batch if entry.settlement is not None]
-        writing = asyncio.ensure_future(self._database.write(lambda tx: _book(tx, holds, settlements)))
+        # A hold alone needs no flush: it keeps others within the budget, and is worth nothing without its settlement,
+        # whose flush takes it to the disk before the client has the end of its answer.
+        writing = asyncio.ensure_future(
+            self._database.write(lambda tx: _book(tx, holds, settlements), flush=bool(settlements))
+        )
         await asyncio.wait({writing})
         error = writing.exception()
         if error is not None and len(batch) > 1 and not isinstance(error, Overloaded):

@@ -24,8 +24,8 @@ RETRY_AFTER_S: Final = 2.0
 class Backend(Protocol):
     """How one kind of database runs a unit of work."""
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
-        """Runs it in a transaction of its own; when this returns it is committed."""
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
+        """Runs it in a transaction; when this returns it is committed, and on the disk if `flush` says so."""
         ...
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -68,16 +68,19 @@ class Database:
             case other:
                 raise ValueError(f"{other} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool = True) -> T:
         """Runs a unit of work in one transaction. Returned: committed. Raised: rolled back, others unharmed.
 
         Cancelling the caller does not interrupt it: it still commits or rolls back as a whole.
+
+        `flush` False is for what is worth nothing without a later write. Others see it, and it outlives this process,
+        but a loss of power (on PostgreSQL: of the server) may undo it until the next flushed write has returned.
 
         Raises:
             Overloaded (storage_unavailable): the database is locked, gone, full or read-only. When the connection broke
                 during the commit, it may have been committed: read again by id.
         """
-        return await guarded(self._backend.write(unit))
+        return await guarded(self._backend.write(unit, flush=flush))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""

@@ -48,9 +48,9 @@ class PostgresqlBackend:
         await backend.read(lambda tx: tx.exec_driver_sql("SELECT 1").scalar_one())
         return backend
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
         """Runs a unit in its own task, which the caller's cancellation does not reach (SQLAlchemy #8145, #12076)."""
-        task = asyncio.get_running_loop().create_task(self._write(unit))
+        task = asyncio.get_running_loop().create_task(self._write(unit, flush))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -80,10 +80,12 @@ class PostgresqlBackend:
             prolong(UNIT_S)
             yield await connection.execution_options(prolong=prolong)
 
-    async def _write(self, unit: Callable[[Connection], T]) -> T:
+    async def _write(self, unit: Callable[[Connection], T], flush: bool) -> T:
         for left in reversed(range(TRIES_MAX)):
             try:
                 async with self._connected() as connection, connection.begin():
+                    if not flush:
+                        await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
                     return await connection.run_sync(unit)
             except DBAPIError as error:
                 if not left or sqlstate(error) not in _RETRIED:

@@ -47,6 +47,7 @@ class Savepoint:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     unit: Callable[[Connection], Any]
+    flush: bool
     done: "asyncio.Future[Any]"
 
 
@@ -62,14 +63,18 @@ class Writer:
     def __init__(self, tx: Connection, thread: ThreadPoolExecutor) -> None:
         self._tx = tx
         self._thread = thread
+        self._flushing = True
         self._waiting: list[_Waiting] = []
         self._draining: asyncio.Task[None] | None = None
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
-        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting."""
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
+        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting.
+
+        The commit is on the disk when this returns, if any unit of the transaction is to be flushed.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._waiting.append(_Waiting(unit, done))
+        self._waiting.append(_Waiting(unit, flush, done))
         if self._draining is None:
             self._draining = loop.create_task(self._drain())
         return await done
@@ -88,15 +93,25 @@ class Writer:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                running = loop.run_in_executor(self._thread, self._run, [waiting.unit for waiting in batch])
+                flush = any(waiting.flush for waiting in batch)
+                running = loop.run_in_executor(self._thread, self._run, [waiting.unit for waiting in batch], flush)
                 await asyncio.wait([running])
                 _settle(batch, running)
         finally:
             self._draining = None
 
-    def _run(self, units: Sequence[Callable[[Connection], Any]]) -> list[_Outcome]:
+    def _run(self, units: Sequence[Callable[[Connection], Any]], flush: bool) -> list[_Outcome]:
+        self._set_flushing(flush)
         with self._tx.begin():
             return [self._run_one(unit) for unit in units]
+
+    def _set_flushing(self, flush: bool) -> None:
+        """FULL flushes the log at each commit; NORMAL leaves it to the next one that does (sqlite.org, synchronous)."""
+        if flush != self._flushing:
+            driver = self._tx.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+            self._flushing = flush
 
     def _run_one(self, unit: Callable[[Connection], Any]) -> _Outcome:
         value = None

@@ -17,6 +17,9 @@ from app.store.sqlite import advice
 from tests.store.rows import NOW
 from tests.support.databases import administer
 
+FULL = 2
+"""SQLite's number for `synchronous = FULL`."""
+
 
 class Broken(Exception):
     """What a failing unit raises."""
@@ -53,6 +56,26 @@ async def test_a_unit_that_breaks_a_constraint_harms_only_itself(database: Datab
     )
     assert isinstance(answers[1], IntegrityError) or isinstance(answers[0], IntegrityError)
     assert await stored(database) == {"acc_1", "acc_2"}
+
+
+def flushed(tx: Connection) -> bool:
+    """Whether the commit of this transaction waits for the disk, as the database itself says."""
+    if tx.dialect.name == "sqlite":
+        return bool(tx.exec_driver_sql("PRAGMA synchronous").scalar() == FULL)
+    return bool(tx.exec_driver_sql("SHOW synchronous_commit").scalar() == "on")
+
+
+async def test_a_commit_waits_for_the_disk_unless_it_is_worth_nothing_without_a_later_one(database: Database) -> None:
+    assert await database.write(flushed)
+    assert not await database.write(flushed, flush=False)
+    assert await database.write(flushed)
+
+
+async def test_one_unit_that_must_reach_the_disk_takes_its_neighbours_with_it(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url)
+    together = [database.write(flushed, flush=False), database.write(flushed), database.write(flushed, flush=False)]
+    assert await asyncio.gather(*together) == [True] * 3
+    await database.close()
 
 
 async def test_what_a_write_returns_is_read_by_anyone_after_it(database: Database, database_url: str) -> None:
