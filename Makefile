@@ -10,10 +10,10 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 EXTRAS := --extra postgres --extra s3 --extra redis --extra otel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench campaign audit lock clean
+.PHONY: help demo run test matrix check format bench campaign audit lock clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.run ## the tour: simulated vendors, a gateway, real requests over every surface
 	$(BIN)/oneshape demo $(ARGS)
@@ -23,6 +23,9 @@ run: .venv/.run ## a gateway with simulated vendors on http://127.0.0.1:8080, un
 
 test: .venv/.dev ## every test (ARGS="tests/wire -k sse" for some)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+matrix: .venv/.dev ## every surface asked for pictures of every kind of vendor, as a table
+	$(BIN)/python -m tests.gateway.matrix
 
 check: .venv/.dev ## format, lint, types and who may import whom
 	$(BIN)/ruff format --check $(SOURCES)
@@ -36,6 +39,9 @@ format: .venv/.dev ## rewrite the code in the house style
 
 bench: .venv/.dev ## throughput, latency and memory, printed beside the peers'
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: .venv/.dev ## install LiteLLM and Portkey into a cache folder, for bench to measure beside
+	$(BIN)/python -m benchmarks.peers
 
 campaign: .venv/.dev ## break things on purpose for a while: kills, cuts, full disks
 	$(BIN)/python -m benchmarks.campaign $(ARGS)

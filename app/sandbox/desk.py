@@ -20,6 +20,7 @@ from app.sandbox.easel import Handed, hand_over, paint
 from app.sandbox.faults import HEADER, find_faults, is_paid, staged
 from app.sandbox.files import FileStore
 from app.sandbox.orders import Order, VendorName
+from app.sandbox.reading import Json, refuse_messages
 from app.sandbox.references import ReferenceReader
 from app.sandbox.refusals import ErrorStyle, Refusal
 
@@ -58,13 +59,17 @@ class Visit:
             raise Refusal(400, "The body must be a JSON object.", code="invalid_json")
         return body
 
-    async def admit(self, *, model: str, prompt: str, order: Order | None = None) -> Response | None:
+    async def admit(
+        self, *, model: str, prompt: str, order: Order | None = None, body: Json | None = None
+    ) -> Response | None:
         """Accepts a valid request: finds its faults, writes the call down, lets the latency pass.
 
-        Returns the answer to give in the place of the real one, when a fault says so. Raises Refusal (400) for an
-        unknown fault.
+        `body`: a chat, whose messages a fault may not bear. Returns the answer to give in the place of the real one,
+        when a fault says so. Raises Refusal (400) for an unknown fault, and for such messages.
         """
         self.faults = find_faults(self.vendor, prompt=prompt, header=self.request.headers.get(HEADER), key=self.key)
+        if body is not None and staged(self.faults, "request"):
+            refuse_messages(body, self.faults)
         await self.sandbox.calls.record(
             self.vendor,
             self.request,

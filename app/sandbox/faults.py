@@ -12,9 +12,9 @@ from typing import Final, Literal, get_args
 from app.sandbox.orders import PICTURE_VENDORS, VendorName
 from app.sandbox.refusals import Refusal
 
-Stage = Literal["answer", "picture", "base64", "link", "shape", "stream", "transport", "usage", "task"]
+Stage = Literal["answer", "picture", "base64", "link", "shape", "stream", "transport", "usage", "task", "request"]
 """What is spoiled: the whole answer, the drawn picture, its base64, its address, the document around it, the event
-stream, the bytes on the wire, the token counts, or the life of a task."""
+stream, the bytes on the wire, the token counts, the life of a task, or what a request may look like."""
 
 ALL: Final[frozenset[VendorName]] = frozenset(get_args(VendorName))
 CHAT_SHAPED: Final[frozenset[VendorName]] = frozenset({"uniall", "infinityblue"})
@@ -163,6 +163,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "usage_negative": Fault("usage", "Negative counts.", "F82", COUNTING),
     "usage_strings": Fault("usage", "Counts as strings.", "F82", COUNTING),
     "usage_huge": Fault("usage", "Counts of 10^18.", "F82", COUNTING),
+    # What a request may look like.
+    "string_content_400": Fault("request", "400 when a message's content is a string.", "5.19", CHAT_SHAPED),
+    "short_texts": Fault("request", "400 when a message has over 8,000 characters of text.", "5.26", CHAT_SHAPED),
     # The life of a task.
     "task_failed": _task("Fails with an error object.", "0.5"),
     "task_moderated": _task("Fails because of its content.", "6.1"),

@@ -1,13 +1,16 @@
 """Reads fields of a JSON request with one clear refusal each. No meaning of any vendor."""
 
 from collections.abc import Sequence
-from typing import Literal, overload
+from typing import Final, Literal, overload
 
 from app.sandbox.orders import PictureFormat, Reference
 from app.sandbox.references import ReferenceReader
 from app.sandbox.refusals import Refusal
 
 Json = dict[str, object]
+
+SHORT_TEXTS: Final = 8_000
+"""Characters that a message may have under the fault `short_texts`."""
 
 
 @overload
@@ -85,6 +88,23 @@ def chat_order(body: Json, references: ReferenceReader) -> tuple[str, tuple[Refe
     if not prompt.strip() and not pictures:
         raise Refusal(400, "The last user message has no content.", param="messages")
     return prompt, tuple(pictures)
+
+
+def refuse_messages(body: Json, faults: frozenset[str]) -> None:
+    """Plays the faults of stage `request` on a chat that `chat_order` has read. Raises Refusal (400)."""
+    messages = body["messages"]
+    contents = [message.get("content") for message in messages] if isinstance(messages, list) else []
+    if "string_content_400" in faults and any(isinstance(content, str) for content in contents):
+        raise Refusal(400, "content must be an array of parts.", param="messages")
+    if "short_texts" in faults and any(_characters(content) > SHORT_TEXTS for content in contents):
+        raise Refusal(400, "The messages are too long.", code="context_length_exceeded", param="messages")
+
+
+def _characters(content: object) -> int:
+    """How much text a message has, its pictures not counted."""
+    if isinstance(content, list):
+        return sum(len(str(part.get("text", ""))) for part in content if isinstance(part, dict))
+    return len(content) if isinstance(content, str) else 0
 
 
 def _user_content(content: object, references: ReferenceReader) -> tuple[str, list[Reference]]:

@@ -42,7 +42,7 @@ async def complete(visit: Visit) -> Response:
     body = visit.json_body()
     order = _read(visit, body)
     asked_stream = flag_at(body, "stream")
-    if (instead := await visit.admit(model=order.model, prompt=order.prompt, order=order)) is not None:
+    if (instead := await visit.admit(model=order.model, prompt=order.prompt, order=order, body=body)) is not None:
         return instead
     visit.faults = needs_base64(visit.faults)
     handed = await visit.pictures(order, usually="url")
