@@ -16,7 +16,10 @@ import uvloop
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to post where. `rate` 0: each connection posts again as soon as it has its answer."""
+    """What to post where. `rate` 0: each connection posts again as soon as it has its answer.
+
+    `must_contain`: texts, and how often each must be in an answer.
+    """
 
     port: int
     body: str
@@ -25,7 +28,7 @@ class Plan:
     connections: int = 32
     seconds: float = 5.0
     rate: float = 0.0
-    must_contain: str = ""
+    must_contain: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class Result:
 
     requests: int = 0
     wrong: int = 0
+    unanswered: int = 0
     events: int = 0
     seconds: float = 0.0
     times_ms: list[float] = field(default_factory=list)
@@ -89,7 +93,8 @@ class Client(asyncio.Protocol):
         now, result = time.perf_counter(), self._run.result
         result.requests += 1
         result.events += reply.count(b"data: {")
-        if not reply.startswith(b"HTTP/1.1 200") or self._run.must_contain not in reply:
+        must = self._run.must_contain
+        if not reply.startswith(b"HTTP/1.1 200") or any(reply.count(text) < times for text, times in must):
             result.wrong += 1
             result.example = reply[:500].decode("latin-1")
         result.times_ms.append((now - self._begun) * 1000)
@@ -105,7 +110,7 @@ class Run:
         headers = {"host": "127.0.0.1", "content-type": "application/json", **plan.headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.request = f"POST {plan.path} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
-        self.must_contain = plan.must_contain.encode()
+        self.must_contain = [(text.encode(), times) for text, times in plan.must_contain.items()]
         self.result = Result()
         self._plan = plan
         self._ended = False
@@ -133,7 +138,7 @@ class Run:
             if not any(client.busy for client in self._all):
                 break
             await asyncio.sleep(0.05)
-        self.result.wrong += sum(client.busy for client in self._all)
+        self.result.unanswered += sum(client.busy for client in self._all) + len(self._overdue)
         return self.result
 
     def free(self, client: Client) -> None:

@@ -38,15 +38,22 @@ def python(*arguments: str) -> list[str]:
 
 @contextmanager
 def running(
-    command: Sequence[str], *, core: int, port: int, path: str, env: Mapping[str, str] | None = None, log: Path
+    command: Sequence[str],
+    *,
+    core: int,
+    port: int,
+    path: str,
+    env: Mapping[str, str] | None = None,
+    log: Path,
+    within_s: float = START_S,
 ) -> Iterator[int]:
-    """A process that listens; yields its id once it answers. Raises: RuntimeError when it does not."""
+    """A process that listens; yields its id once it answers. Raises: RuntimeError when it does not in time."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             pinned(command, core), env={**os.environ, **(env or {})}, stdout=out, stderr=subprocess.STDOUT
         )
         try:
-            _wait(process, f"http://127.0.0.1:{port}{path}", log)
+            _wait(process, f"http://127.0.0.1:{port}{path}", log, within_s)
             yield process.pid
         finally:
             process.terminate()
@@ -54,23 +61,35 @@ def running(
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used; 0 where the system does not tell."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
-        return 0.0
-    fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of processor time that a process and its children have used; 0 where the system does not tell."""
+    used = 0.0
+    for one in _family(pid):
+        stat = Path(f"/proc/{one}/stat")
+        fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else []
+        used += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return used
 
 
 def rss_mb(pid: int) -> float:
-    """Megabytes of memory that a process has now."""
+    """Megabytes of memory that a process and its children have now."""
+    return sum(_rss_mb(one) for one in _family(pid))
+
+
+def _rss_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    until = time.monotonic() + START_S
+def _family(pid: int) -> list[int]:
+    """The process and those that it started and that still run."""
+    started = Path(f"/proc/{pid}/task/{pid}/children")
+    children = started.read_text().split() if started.exists() else []
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, within_s: float) -> None:
+    until = time.monotonic() + within_s
     while time.monotonic() < until and process.poll() is None:
         try:
             if httpx.get(url, timeout=1, verify=False).status_code < 500:

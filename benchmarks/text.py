@@ -5,7 +5,6 @@ authenticated, held, captured and committed. Its answers and its ledger are chec
 """
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +16,14 @@ from typing import Any
 import httpx
 
 from benchmarks.load import Plan
+from benchmarks.peers import MODEL, Contestant, installed
 from benchmarks.processes import GATEWAY_CORE, OTHERS_CORE, cpu_s, free_port, pinned, python, rss_mb, running
 
 ADMIN_KEY = "adm-benchmark-9f2c7e41d8a6"
-MODEL = "public-model"
 CHUNKS = 100
+WHOLE = '"content":"Hello there! How can I help you today?"'
+WORD = '"content":" word"'
+"""What every answer must say, and every stream so many times."""
 CATALOG = """
 version: 1
 currency: USD
@@ -45,17 +47,6 @@ BODY: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
-    """Something that serves chat completions. `pid` None: the vendor itself, which nobody measures."""
-
-    name: str
-    port: int
-    headers: dict[str, str]
-    says_model: str
-    pid: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """What one round measured."""
 
@@ -67,12 +58,13 @@ class Figures:
     cpu_us: float
     requests: int
     wrong: int
+    unanswered: int
 
 
 def measure(contestant: Contestant, *, seconds: float, stream: bool, rate: float = 0.0) -> Figures:
     """One round: 32 connections as fast as they can, or at a steady rate."""
     body = json.dumps({**BODY, "stream": True} if stream else BODY, separators=(",", ":"))
-    must = f'"model":"{contestant.says_model}"'
+    must = {f'"model":"{contestant.says_model}"': 1, **({WORD: CHUNKS} if stream else {WHOLE: 1})}
     plan = Plan(contestant.port, body, headers=contestant.headers, seconds=seconds, rate=rate, must_contain=must)
     before = cpu_s(contestant.pid) if contestant.pid else 0.0
     run = subprocess.run(
@@ -85,8 +77,11 @@ def measure(contestant: Contestant, *, seconds: float, stream: bool, rate: float
     result = json.loads(run.stdout)
     used_s = cpu_s(contestant.pid) - before if contestant.pid else 0.0
     times, first, done = sorted(result["times_ms"]), sorted(result["first_ms"]), max(result["requests"], 1)
-    if result["wrong"]:
-        print(f"  {contestant.name}: {result['wrong']} wrong answers, such as {result['example'][:300]!r}")
+    if result["wrong"] or result["unanswered"]:
+        print(
+            f"  {contestant.name}: {result['wrong']} wrong answers, {result['unanswered']} not answered in time, "
+            f"such as {result['example'][:300]!r}"
+        )
     return Figures(
         requests_s=result["requests"] / result["seconds"],
         events_s=result["events"] / result["seconds"],
@@ -96,6 +91,7 @@ def measure(contestant: Contestant, *, seconds: float, stream: bool, rate: float
         cpu_us=used_s / done * 1e6,
         requests=result["requests"],
         wrong=result["wrong"],
+        unanswered=result["unanswered"],
     )
 
 
@@ -107,17 +103,16 @@ def compare(*, rounds: int, seconds: float) -> bool:
         stack.enter_context(
             running(command, core=OTHERS_CORE, port=vendor_port, path="/counts", log=directory / "vendor.log")
         )
-        vendor = Contestant("the vendor itself", vendor_port, {}, "canned-1")
+        vendor = Contestant("the vendor itself", vendor_port, says_model="canned-1")
         gateway = stack.enter_context(_gateway(directory, vendor_port))
-        peers = [gateway]
-        if shutil.which("nginx"):
-            peers.append(stack.enter_context(_nginx(directory, vendor_port)))
-        measure(gateway, seconds=1, stream=False)  # caches warm, connections open
+        peers = [gateway, *(stack.enter_context(start(directory, vendor_port, "canned-1")) for start in installed())]
+        for one in peers:
+            measure(one, seconds=1, stream=False)  # caches warm, connections open
         right = _table("whole answers", [vendor, *peers], rounds=rounds, seconds=seconds, stream=False)
         right &= _table(f"streams of {CHUNKS} words", [vendor, *peers], rounds=rounds, seconds=seconds, stream=True)
         right &= _latency(vendor, peers, seconds=max(seconds, 4))
-        if gateway.pid:
-            print(f"\nmemory of the gateway: {rss_mb(gateway.pid):.0f} MB")
+        memory = (f"{one.name} {rss_mb(one.pid):.0f} MB" for one in peers if one.pid)
+        print("\nmemory: " + ", ".join(memory))
         return right and _ledger_is_right(gateway)
 
 
@@ -141,7 +136,8 @@ def _table(title: str, contestants: list[Contestant], *, rounds: int, seconds: f
             f"{name:20}{best.requests_s:11,.0f}{events}{best.p50_ms:8.2f}{best.p99_ms:8.2f}"
             f"{f'{cpu:16,.0f}' if cpu else ' ' * 16}{ratio}"
         )
-    return not any(figures.wrong for all_figures in taken.values() for figures in all_figures)
+    wrong = any(figures.wrong for all_figures in taken.values() for figures in all_figures)
+    return not wrong and not any(figures.unanswered for figures in taken["oneshape"])
 
 
 def _latency(vendor: Contestant, peers: list[Contestant], *, seconds: float) -> bool:
@@ -151,7 +147,7 @@ def _latency(vendor: Contestant, peers: list[Contestant], *, seconds: float) -> 
         base = measure(vendor, seconds=seconds, stream=stream, rate=50)
         for one in peers:
             figures = measure(one, seconds=seconds, stream=stream, rate=50)
-            right &= not figures.wrong
+            right &= not figures.wrong and not (one is peers[0] and figures.unanswered)  # a peer may be too slow
             added = [figures.p50_ms - base.p50_ms, figures.p99_ms - base.p99_ms]
             first = f"{figures.first_p50_ms - base.first_p50_ms:18.2f}" if stream else ""
             print(f"{one.name + (' (streamed)' if stream else ''):20}{added[0]:8.2f}{added[1]:8.2f}{first}")
@@ -173,22 +169,6 @@ def _gateway(directory: Path, vendor_port: int) -> Iterator[Contestant]:
     with running(command, core=GATEWAY_CORE, port=port, path="/healthz", env=env, log=directory / "gateway.log") as pid:
         key = _new_key(port)
         yield Contestant("oneshape", port, {"authorization": f"Bearer {key}"}, MODEL, pid)
-
-
-@contextmanager
-def _nginx(directory: Path, vendor_port: int) -> Iterator[Contestant]:
-    """A reverse proxy of one worker that does nothing but pass on: the limit."""
-    port, config = free_port(), directory / "nginx.conf"
-    config.write_text(
-        f"daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log stderr; events {{ }}\n"
-        f"http {{ access_log off; keepalive_requests 1000000;\n"
-        f"upstream v {{ server 127.0.0.1:{vendor_port}; keepalive 64; }}\n"
-        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://v; proxy_http_version 1.1;\n"
-        'proxy_set_header Connection ""; proxy_buffering off; } } }\n'
-    )
-    command = ["nginx", "-c", str(config), "-p", str(directory)]
-    with running(command, core=GATEWAY_CORE, port=port, path="/counts", log=directory / "nginx.log"):
-        yield Contestant("nginx", port, {}, "canned-1")
 
 
 def _new_key(port: int) -> str:
