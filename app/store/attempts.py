@@ -22,7 +22,8 @@ class AttemptMoved(Exception):
 class Attempt:
     """One try. `slot` is which of a task's calls it serves, `ordinal` which try of that call; both count from 0.
 
-    `failure` is a `core.exchange.Failure`, `detail` the vendor's own text, `handle` the vendor's id of accepted work.
+    `failure` is a `core.exchange.Failure`, `detail` the vendor's own text, `handle` the vendor's id of accepted work,
+    `credential` the id of the credential it was sent with.
     `cost_units`: what the vendor bills us. `exposure_units`: what it may bill us for an answer that never came (L12).
     """
 
@@ -35,6 +36,7 @@ class Attempt:
     images_asked: int
     created_at: float
     state: AttemptState = AttemptState.INTENDED
+    credential: str | None = None
     handle: str | None = None
     images_delivered: int = 0
     http_status: int | None = None
@@ -65,9 +67,10 @@ def intend(tx: Connection, attempt: Attempt) -> None:
     tx.execute(insert(attempts).values(asdict(attempt)))
 
 
-def mark_sent(tx: Connection, attempt_id: str, *, at: float) -> None:
-    """From now on bytes may have left. Raises: AttemptMoved."""
-    _must_hit(tx, _from(attempt_id, AttemptState.SENT).values(state=AttemptState.SENT, sent_at=at), attempt_id)
+def mark_sent(tx: Connection, attempt_id: str, *, at: float, credential: str | None = None) -> None:
+    """From now on bytes may have left, with that credential. Raises: AttemptMoved."""
+    sent = {"state": AttemptState.SENT, "sent_at": at, "credential": credential}
+    _must_hit(tx, _from(attempt_id, AttemptState.SENT).values(sent), attempt_id)
 
 
 def store_handle(tx: Connection, attempt_id: str, *, handle: str) -> None:

@@ -48,7 +48,10 @@ class KeyBudget:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the ledger. `units` of a capture is the charge, `hold_units` what a capture or release resolves."""
+    """One row of the ledger. `units` of a capture is the charge, `hold_units` what a capture or release resolves.
+
+    `work`: of a text request's hold, who serves it (see `bookings.Work`).
+    """
 
     seq: int
     account_id: str
@@ -62,6 +65,7 @@ class Entry:
     price: Mapping[str, Any] | None = None
     reason: str | None = None
     actor: str | None = None
+    work: Mapping[str, Any] | None = None
     estimated: bool = False
 
 
