@@ -14,7 +14,10 @@ from app.web.errors import HANDLERS
 from app.web.front import Gateway
 from app.web.guard import Guard
 from app.web.load import Load
+from app.web.memory import Memory
 from app.web.openapi import routes as openapi
+from app.web.proxies import Proxies
+from app.web.tracing import Traced
 from app.web.wrong_keys import WrongKeys
 
 
@@ -27,6 +30,10 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(openapi.router(services, lambda: app.routes, version=app.version))
     app.add_middleware(Guard, load=load)
     app.add_middleware(Access, metrics=services.metrics, clock=services.clock)
+    if services.traces is not None:
+        app.add_middleware(Traced, traces=services.traces)
+    if services.limits.trusted_proxies:
+        app.add_middleware(Proxies, trusted=services.limits.trusted_proxies)
     app.go_straight(chat.PATH, chat.endpoint(services))
     return app
 
@@ -55,4 +62,6 @@ def _bare(services: Services) -> Gateway:
 
 
 def _load(services: Services) -> Load:
-    return Load(services.limits.load, rng=random.SystemRandom(), lagged=services.metrics.lagged)
+    limits = services.limits.load
+    memory = Memory.of_this_process(limits.memory_bytes)
+    return Load(limits, rng=random.SystemRandom(), lagged=services.metrics.lagged, memory=memory.fullness)

@@ -35,6 +35,7 @@ from app.settings import (
     environment,
     read_settings,
 )
+from app.web.refusals import telling
 from app.wiring import open_database, open_services
 
 TRIAL_UNITS: Final = 100_000_000
@@ -103,6 +104,7 @@ async def _serve(
             limits=connection_limits(settings),
             keep_alive_s=settings.keep_alive_s,
             grace_s=settings.grace_s,
+            refused=telling(services.metrics.refused),
         )
         config.host, config.port = settings.host, settings.port
         server = GatewayServer(config)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from app.settings import Settings
 from app.web.patience import ConnectionLimits
 from app.web.protocol import protocol_with
+from app.web.refusals import Refused, untold
 
 log = structlog.get_logger(__name__)
 
@@ -27,20 +28,32 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
     """The patience with clients that the settings ask for."""
     return ConnectionLimits(
         header_s=settings.header_timeout_s,
+        header_bytes=settings.max_header_kb * 1024,
+        header_count=settings.max_headers,
+        target_bytes=settings.max_target_kb * 1024,
         body_idle_s=settings.body_idle_timeout_s,
         body_s=settings.body_timeout_s,
+        body_rate=settings.min_body_kb_s * 1024,
         write_idle_s=settings.write_idle_timeout_s,
         connections=settings.max_connections,
     )
 
 
 def make_config(
-    app: ASGIApp, *, limits: ConnectionLimits = DEFAULTS, keep_alive_s: int = 75, grace_s: int = 5
+    app: ASGIApp,
+    *,
+    limits: ConnectionLimits = DEFAULTS,
+    keep_alive_s: int = 75,
+    grace_s: int = 5,
+    refused: Refused = untold,
 ) -> uvicorn.Config:
-    """How we run uvicorn. On SIGTERM it stops accepting and waits for answers up to `grace_s`."""
+    """How we run uvicorn. On SIGTERM it stops accepting and waits for answers up to `grace_s`.
+
+    `refused` is told of connections that the protocol itself ends.
+    """
     return uvicorn.Config(
         app,
-        http=protocol_with(limits),
+        http=protocol_with(limits, refused),
         ws="none",
         loop="uvloop",
         lifespan="off",
@@ -118,10 +131,11 @@ async def serving(
     limits: ConnectionLimits = DEFAULTS,
     keep_alive_s: int = 75,
     grace_s: int = 5,
+    refused: Refused = untold,
 ) -> AsyncIterator[str]:
     """Serves inside the caller's loop until the block is left; yields the base URL. Port 0 takes a free one."""
     listener = socket.create_server((host, port))
-    server = _GuestServer(make_config(app, limits=limits, keep_alive_s=keep_alive_s, grace_s=grace_s))
+    server = _GuestServer(make_config(app, limits=limits, keep_alive_s=keep_alive_s, grace_s=grace_s, refused=refused))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.ready.wait()

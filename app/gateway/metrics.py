@@ -55,6 +55,12 @@ class Metrics:
             "oneshape_pictures_delivered", "Pictures stored and charged.", ("model",), registry=registry
         )
         self._units = Counter("oneshape_units_captured", "Units charged to clients.", ("kind",), registry=registry)
+        self._refused = Counter(
+            "oneshape_connections_refused",
+            "Connections that were refused or ended before any request reached the application, by status or reason.",
+            ("reason",),
+            registry=registry,
+        )
         self._lag_s = Histogram(
             "oneshape_event_loop_lag_seconds",
             "How late the event loop was, ten times a second while requests are at work.",
@@ -98,6 +104,10 @@ class Metrics:
     def texts_charged(self, units: Iterable[int]) -> None:
         """Text requests were charged, and that is committed."""
         self._text_units.inc(sum(units))
+
+    def refused(self, reason: str) -> None:
+        """A connection was ended: `reason` is a status, or a word of the protocol's few."""
+        self._refused.labels(reason).inc()
 
     def lagged(self, seconds: float) -> None:
         """The event loop was so late."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 
 from app.core.catalog import Catalog
 from app.core.clock import Clock
@@ -24,7 +26,8 @@ from app.store.database import Database
 @dataclass(frozen=True, slots=True)
 class LoadLimits:
     """`running`: requests at work at once; `waiting`: how many more may wait, `wait_s` long; `body_bytes`: of bodies in
-    memory; `lag_s`: how late the event loop may be.
+    memory; `lag_s`: how late the event loop may be. Beyond `memory_shed` of the memory no work is begun, beyond
+    `memory_stop` no body taken; `memory_bytes`: what this process may have, None: what its machine or container has.
     """
 
     running: int = 200
@@ -35,6 +38,9 @@ class LoadLimits:
 
 
 @dataclass(frozen=True, slots=True)
+    memory_shed: float = 0.85
+    memory_stop: float = 0.95
+    memory_bytes: int | None = None
 class WebLimits:
     """Sizes of what a client may send, in bytes; wrong keys that an address may send; load before it is shed."""
 
@@ -49,6 +55,7 @@ class WebLimits:
 
 @dataclass(frozen=True, slots=True)
 class Services:
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us.
 
     `idempotency_s`: how long an Idempotency-Key is remembered. `metrics_token`: opens /metrics, beside the admin key.

@@ -1,4 +1,4 @@
-"""How much this process has taken on, and when it says no: places for work, bytes of bodies, lag of the event loop.
+"""How much this process has taken on, and when it says no: places for work, bytes of bodies, memory, a late event loop.
 
 A refusal must be cheap and early (fault-cases 1.15): nothing has been read, looked up or parsed when it is made.
 """
@@ -21,24 +21,31 @@ class Load:
     """The account of one process's load. Places go round among those who wait, one each, so that none takes all."""
 
     def __init__(
-        self, limits: LoadLimits, *, rng: random.Random, lagged: Callable[[float], None] = lambda seconds: None
+        self,
+        limits: LoadLimits,
+        *,
+        rng: random.Random,
+        lagged: Callable[[float], None] = lambda seconds: None,
+        memory: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`lagged` is told every measured lag of the event loop, in seconds."""
+        """`lagged` is told every measured lag of the event loop, in seconds; `memory` tells how full it is, 0 to 1."""
         self._limits = limits
         self._rng = rng
         self._lagged = lagged
+        self._memory = memory
         self._queues: OrderedDict[bytes, deque[asyncio.Future[None]]] = OrderedDict()
         self._tick: asyncio.TimerHandle | None = None
         self.running = 0
         self.waiting = 0
         self.bytes = 0
         self.lag_s = 0.0
+        self.memory = 0.0
         self._late_s = 0.0
 
     async def enter(self, whose: bytes) -> None:
         """Takes a place, at once or after a short wait; `leave` gives it back. Raises: Overloaded."""
         self._watch()
-        if self.lag_s > self._limits.lag_s:
+        if self.lag_s > self._limits.lag_s or self.memory > self._limits.memory_shed:
             raise self._refusal()
         if self.running < self._limits.running:
             self.running += 1
@@ -73,7 +80,7 @@ class Load:
 
     def hold(self, count: int) -> None:
         """Counts bytes in; `free` counts them out. Raises: Overloaded, with nothing counted."""
-        if self.bytes + count > self._limits.body_bytes:
+        if self.bytes + count > self._limits.body_bytes or (count and self.memory > self._limits.memory_stop):
             raise self._refusal()
         self.bytes += count
 
@@ -84,10 +91,16 @@ class Load:
     def demand_room(self, count: int) -> None:
         """Raises: Overloaded when so many bytes could not be held now: said before the first of them is read.
 
-        What could never be held is for its route to refuse: that is no matter of load.
+        What could never be held is for its route to refuse: that is no matter of load. With the last memory in use
+        whatever has a body is refused.
         """
-        if self.bytes + count > self._limits.body_bytes >= count:
+        self._watch()
+        if self.bytes + count > self._limits.body_bytes >= count or self.memory > self._limits.memory_stop:
             raise self._refusal()
+
+    def measure_memory(self) -> float:
+        """How full the memory is at this moment, from 0 to 1."""
+        return self._memory()
 
     def _withdraw(self, whose: bytes, turn: "asyncio.Future[None]") -> None:
         """Who does not wait any more leaves the queue; a place that was given at this very moment goes on."""
@@ -105,7 +118,7 @@ class Load:
         return Overloaded("The gateway is busy; try again shortly.", retry_after_s=wait_s, should_retry=True)
 
     def _watch(self) -> None:
-        """Measures how late a timer is, while there is work: no task that would have to be started and ended."""
+        """Measures while there is work how late a timer is, and the memory: no task to be started and ended."""
         if self._tick is None:
             loop = asyncio.get_running_loop()
             self._tick = loop.call_later(TICK_S, self._ticked, loop, loop.time() + TICK_S)
@@ -116,5 +129,6 @@ class Load:
         self._lagged(self._late_s)
         # One stop (a neighbour on the machine, a collection of garbage) is no overload: being late twice in a row is.
         self.lag_s = min(before_s, self._late_s)
-        if self.running or self._late_s > TICK_S:
+        self.memory = self._memory()
+        if self.running or self._late_s > TICK_S or self.memory > self._limits.memory_shed:
             self._watch()

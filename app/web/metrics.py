@@ -23,6 +23,7 @@ def router(services: Services, load: Load) -> APIRouter:
             gauge("requests_running", "Requests at work.", load.running),
             gauge("requests_waiting", "Requests that wait for a place.", load.waiting),
             gauge("body_bytes", "Bytes of bodies in memory.", load.bytes),
+            gauge("memory_ratio", "Memory in use, of what this process may have.", load.measure_memory()),
         )
         text = generate_latest(services.metrics.registry) + generate_latest(now)
         return Response(text, headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})

@@ -7,9 +7,10 @@ a request means is nobody's concern here. Time is the event loop's: these timers
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import httptools
+from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -25,18 +26,21 @@ from app.core.errors import (
 from app.core.ids import new_id
 from app.web.errors import error_response
 from app.web.framing import head_problem
+from app.web.note import note_of
 from app.web.patience import Arriving, ConnectionLimits, GentleTransport
+from app.web.refusals import CROWDED_OUT, SILENT, SLOW_READER, Refused, untold
 
 SLICE_BYTES: Final = 32 * 1024
-"""What the parser gets at once: an unfinished head is noticed after at most this much more."""
+"""What the parser gets at once, or less where heads must be smaller: an unfinished head is noticed after each."""
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 PIPELINED_MAX: Final = 16
 CHECKS_PER_IDLE: Final = 5
 
 
-def protocol_with(limits: ConnectionLimits) -> type["GuardedProtocol"]:
+def protocol_with(limits: ConnectionLimits, refused: Refused = untold) -> type["GuardedProtocol"]:
     """The protocol class of one server, for `uvicorn.Config(http=…)`."""
-    return type("BoundProtocol", (GuardedProtocol,), {"limits": limits, "waiting": {}})
+    own = {"limits": limits, "waiting": {}, "slice_bytes": min(SLICE_BYTES, limits.header_bytes)}
+    return type("BoundProtocol", (GuardedProtocol,), {**own, "refused": staticmethod(refused)})
 
 
 class Phase(Enum):
@@ -54,6 +58,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     waiting: ClassVar[dict["GuardedProtocol", None]] = {}
+    refused: Refused = staticmethod(untold)
+    slice_bytes: ClassVar[int] = SLICE_BYTES
 
     def __init__(
         self,
@@ -83,6 +89,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             longest = next(iter(self.waiting))
             if longest is not self:
+                self.refused(CROWDED_OUT)
                 longest.transport.abort()
             else:
                 self._refuse(Overloaded("There are too many connections.", retry_after_s=5, should_retry=True))
@@ -111,12 +118,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase is Phase.BETWEEN:
             self._expect_head()
         try:
-            if len(data) <= SLICE_BYTES or (self._phase is Phase.BODY and self._body.all_body(len(data))):
+            if len(data) <= self.slice_bytes or (self._phase is Phase.BODY and self._body.all_body(len(data))):
                 self._feed(data)
             else:
                 view = memoryview(data)
-                for start in range(0, len(view), SLICE_BYTES):
-                    self._feed(view[start : start + SLICE_BYTES])
+                for start in range(0, len(view), self.slice_bytes):
+                    self._feed(view[start : start + self.slice_bytes])
         except httptools.HttpParserUpgrade:
             self._answer_and_leave()  # the request was whole; what follows would be another protocol's
         except httptools.HttpParserError as error:
@@ -223,6 +230,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._answering:
             self._answer_and_leave()
         else:
+            self.refused(SILENT)
             self.transport.abort()  # nobody asked anything
 
     def _check_body(self) -> None:
@@ -279,6 +287,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _writing_is_late(self) -> None:
         self._write_check = None
         if self.transport.get_write_buffer_size() >= self._unsent:
+            self.refused(SLOW_READER)
             self.transport.abort()
         else:
             self._check_writing()
@@ -309,7 +318,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.close()
                 self._check_writing()
             else:
-                self._send_error(error)
+                self._send_error(error, note_of(cast("Scope", self.cycle.scope)).request_id)
 
     def _answer_and_leave(self) -> None:
         self._phase = Phase.DEAF
@@ -319,11 +328,14 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._linger()
 
-    def _send_error(self, error: GatewayError) -> None:
+    def _send_error(self, error: GatewayError, request_id: str = "") -> None:
+        """`request_id`: what the application calls the request, if it has seen it."""
+        request_id = request_id or new_id("req")
+        self.refused(str(error.status), code=error.code, request_id=request_id)
         path = self.url.partition(b"?")[0].decode("latin-1")
         # Which methods a path has is not known here; RFC 9110 (15.5.6) wants some of them told with a 405.
         allowed = {"allow": "GET, HEAD, POST, PUT, PATCH"} if error.status == 405 else {}
-        response = error_response(error, path, {"connection": "close", "x-request-id": new_id("req"), **allowed})
+        response = error_response(error, path, {"connection": "close", "x-request-id": request_id, **allowed})
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
         self.transport.write(b"".join([*lines, bytes(response.body)]))

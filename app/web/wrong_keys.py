@@ -1,6 +1,7 @@
 """Answers 429 to an address that keeps sending wrong keys. Right keys from the same address are served as ever.
 
-Addresses are the connection's: what a header claims about it is never believed (fault-cases A9, C42).
+Addresses are the connection's, or what a trusted proxy says of it (`proxies`): what else a header claims is never
+believed (fault-cases A9, C42).
 """
 
 from collections import OrderedDict
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.clock import Clock
 from app.core.errors import GatewayError, PermissionDenied, RateLimited, Unauthenticated
 from app.web.errors import on_gateway_error
+
+log = structlog.get_logger(__name__)
 
 WINDOW_S: Final = 60.0
 BLOCK_S_MAX: Final = 900.0
@@ -65,6 +69,7 @@ class WrongKeys:
         block_s: float = min(WINDOW_S * 2**record.blocks, BLOCK_S_MAX)
         record.blocks += 1
         record.since = record.blocked_until = now + block_s
+        log.warning("wrong_keys.blocked", address=_network(address), seconds=block_s)
         record.wrong = 0
         return block_s
 

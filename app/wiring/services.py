@@ -224,5 +224,7 @@ def _web_limits(settings: Settings) -> WebLimits:
             waiting=settings.max_waiting,
             wait_s=settings.max_wait_s,
             body_bytes=settings.max_in_flight_mb * MB,
+        trusted_proxies=settings.trusted_proxies,
         ),
     )
+            memory_bytes=None if settings.max_memory_mb is None else settings.max_memory_mb * MB,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cli.serving import serving
 from app.web.patience import ConnectionLimits
@@ -130,10 +130,12 @@ async def connected(url: str) -> AsyncIterator[Socket]:
 
 
 @asynccontextmanager
-async def witnessed(limits: ConnectionLimits = QUICK, **options: Any) -> AsyncIterator[tuple[str, Witness]]:
-    """The server around a witness."""
+async def witnessed(
+    limits: ConnectionLimits = QUICK, *, app: ASGIApp | None = None, **options: Any
+) -> AsyncIterator[tuple[str, Witness]]:
+    """The server around a witness, or around `app`."""
     witness = Witness()
-    async with serving(witness, limits=limits, **options) as url:
+    async with serving(app or witness, limits=limits, **options) as url:
         yield url, witness
 
 
