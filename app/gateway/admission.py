@@ -17,6 +17,7 @@ from app.core.image import ImageRequest
 from app.core.pricing import images_charge
 from app.core.settle import settle
 from app.core.task import TaskStatus
+from app.core.tracing import PLACE
 from app.gateway import idempotency
 from app.gateway.caller import Caller
 from app.gateway.faults import NO_FAULTS, Faults
@@ -248,4 +249,6 @@ class Admission:
 
 
 def _record(wanted: Wanted, stored: StoredInputs) -> dict[str, object]:
-    return {**to_record(wanted.request, stored=stored.names), "base_url": wanted.base_url}
+    place = PLACE.get()
+    traced = {} if place is None else {"trace": place}
+    return {**to_record(wanted.request, stored=stored.names), "base_url": wanted.base_url, **traced}

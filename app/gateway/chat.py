@@ -14,7 +14,7 @@ from app.dialects.openai_chat import ChatAnswer, usage_in
 from app.gateway.blame import answer_for
 from app.gateway.caller import Caller
 from app.gateway.chat_books import Bill, ChatBooks
-from app.gateway.chat_call import ChatCaller, Streaming
+from app.gateway.chat_call import ChatCaller, Streaming, answered
 from app.gateway.chat_repeats import ChatRepeats, Keeping, Pieces, Whole
 from app.gateway.idempotency import Claim
 from app.gateway.routing import Router, nobody
@@ -153,11 +153,12 @@ class Chats:
     ) -> "asyncio.Future[None]":
         """Ends the vendor's part and settles: by the usage it reported, else by what was relayed. `tail` ends ours."""
         streaming.arriving.close(soon=failure is None and streaming.events.done)
+        usage, estimated = usage_in(streaming.events.usage), False
+        answered(streaming.trial, streaming.events.vendor_model, usage)
         if failure is None:
             streaming.trial.delivered()
         else:
             streaming.trial.failed(failure)
-        usage, estimated = usage_in(streaming.events.usage), False
         if usage is None:
             usage, estimated = usage_estimated(bill.request, streaming.events.output_tokens), True
         outcome = "succeeded" if failure is None else answer_for([failure], task_id=None, hidden=()).code

@@ -7,7 +7,8 @@ from typing import Final
 from app.core.catalog import Target
 from app.core.chat import ChatRequest
 from app.core.clock import Clock
-from app.core.exchange import Failure, VendorFailure
+from app.core.exchange import Failure, Json, VendorFailure
+from app.core.pricing import TokenUsage
 from app.dialects import openai_chat
 from app.dialects.openai_chat import ChatAnswer
 from app.upstream.client import retry_after_s
@@ -64,6 +65,7 @@ class ChatCaller:
             trial.close()
             raise
         if isinstance(answer, ChatAnswer):
+            answered(trial, answer.document.get("model"), answer.usage)
             trial.delivered()
         return answer
 
@@ -72,7 +74,8 @@ class ChatCaller:
     ) -> ChatAnswer | Streaming:
         waits = self._waits_for(request, target)
         key = await trial.take(within_s=waits.first_byte_s)
-        post = Post(target.vendor.base_url.rstrip("/") + openai_chat.PATH, key, openai_chat.encode(request, target))
+        url = target.vendor.base_url.rstrip("/") + openai_chat.PATH
+        post = Post(url, key, openai_chat.encode(request, target), trial.span.headers)
         arriving = await self._transport.post(post, waits)
         streaming = None
         try:
@@ -108,6 +111,16 @@ class ChatCaller:
             idle_s=waits.idle_s,
             total_s=target.vendor.timeout_s,
         )
+
+
+def answered(trial: Trial, model: Json, usage: TokenUsage | None) -> None:
+    """Tells whoever records traces what the vendor says of its answer. To be called before the trial ends."""
+    tokens = usage or TokenUsage(0, 0)
+    trial.span.answered(
+        model=model if isinstance(model, str) else None,
+        input_tokens=tokens.input_tokens,
+        output_tokens=tokens.output_tokens,
+    )
 
 
 async def _begin(arriving: Arriving, events: ChatEvents, chunk: bytes, trial: Trial) -> Streaming:

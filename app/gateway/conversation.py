@@ -90,12 +90,14 @@ class Conversation:
         async with asyncio.timeout(self._left_s(work)) as limit:
             async with trial.credential(within_s=self._left_s(work)) as credential:
                 limit.reschedule(asyncio.get_running_loop().time() + self._patience_s(stop, work))
+                trial.span.of_task(work.task_id)
                 outcome = await self._client.drive(
                     stop.dialect.start(request, stop.target),
                     stop.vendor,
                     credential=credential,
                     open_sink=folder.open_sink,
                     before_send=before_send,
+                    more_headers=trial.span.headers,
                 )
             if isinstance(outcome, ImageResult):
                 return outcome
@@ -141,6 +143,7 @@ class Conversation:
         """One poll, with the credential that created the work; where that is not known, each in turn."""
         if isinstance(credential, Trial):
             async with credential.credential(within_s=self._left_s(work)) as lent:
+                credential.span.of_task(work.task_id)
                 return await self._poll_once(work, stop, handle, folder, lent)
         poll = stop.dialect.poll(handle, stop.target)
         return await self._client.drive(poll, stop.vendor, credential=credential, open_sink=folder.open_sink)

@@ -152,6 +152,7 @@ class Dispatcher:
             trial.failed(failure)
             await self._records.failed(work, attempt, stop, failure)
             raise
+        trial.span.answered(input_tokens=answered.usage.input_tokens, output_tokens=answered.usage.output_tokens)
         trial.delivered(as_asked=as_asked(images, request))
         self._faults.at("media.stored")
         cost = images_charge(stop.target.cost, len(images))

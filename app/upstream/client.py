@@ -4,10 +4,11 @@ meaning does not.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Final
 
 import httpx
@@ -23,6 +24,7 @@ from app.wire.sse import SseEventTooLarge, SseParser, looks_like_sse
 
 TEXT_CHARS: Final = 2_000
 USER_AGENT: Final = "oneshape"
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,11 @@ class VendorClient:
         credential: str,
         open_sink: Callable[[], BlobSink],
         before_send: Callable[[Call], Awaitable[None]] = nothing_to_record,
+        more_headers: Mapping[str, str] = NONE,
     ) -> Outcome:
         """Runs the exchange to its outcome. `before_send` is awaited before each call leaves, to record that it may.
+
+        `more_headers` go with every call.
 
         Raises:
             VendorFailure: the exchange said so, the vendor could not be reached, or it did not answer in time.
@@ -68,7 +73,7 @@ class VendorClient:
             call = next(exchange)
             while True:
                 await before_send(call)
-                reply = await self._send(call, vendor, credential, open_sink)
+                reply = await self._send(call, vendor, credential, open_sink, more_headers)
                 call = exchange.send(reply)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -76,9 +81,11 @@ class VendorClient:
         finally:
             exchange.close()
 
-    async def _send(self, call: Call, vendor: Vendor, credential: str, open_sink: Callable[[], BlobSink]) -> Reply:
+    async def _send(
+        self, call: Call, vendor: Vendor, credential: str, open_sink: Callable[[], BlobSink], more: Mapping[str, str]
+    ) -> Reply:
         try:
-            async with asyncio.timeout(vendor.timeout_s), self._response(call, vendor, credential) as response:
+            async with asyncio.timeout(vendor.timeout_s), self._response(call, vendor, credential, more) as response:
                 return await self._read(response, open_sink)
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT, "no answer in time") from error
@@ -88,13 +95,15 @@ class VendorClient:
             raise VendorFailure(Failure.CUT, str(error)) from error
 
     @asynccontextmanager
-    async def _response(self, call: Call, vendor: Vendor, credential: str) -> AsyncIterator[httpx.Response]:
+    async def _response(
+        self, call: Call, vendor: Vendor, credential: str, more: Mapping[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         body = body_of(call)
         request = self._http.build_request(
             call.method,
             url_of(call, vendor),
             params=call.query or None,
-            headers=headers_of(call, credential, body),
+            headers={**headers_of(call, credential, body), **more},
             content=body.chunks() if body is not None else None,
             timeout=httpx.Timeout(None, connect=self._limits.connect_s),
         )

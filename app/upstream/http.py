@@ -45,7 +45,8 @@ class HttpTransport:
             raise VendorFailure(Failure.UNAUTHORIZED, "the credential cannot be sent")
         place = self._places.get(post.url) or self._place(post.url)
         connection = self._free(place) or await self._connect(place, waits.connect_s)
-        head = f"{place.head}{post.credential}\r\ncontent-length: {len(post.body)}\r\n\r\n"
+        more = "".join([f"{name}: {value}\r\n" for name, value in post.more_headers.items()])
+        head = f"{place.head}{post.credential}\r\n{more}content-length: {len(post.body)}\r\n\r\n"
         reply = connection.send(head.encode("latin-1") + post.body, waits)
         try:
             return await reply.begun()

@@ -12,6 +12,7 @@ from typing import Literal
 
 from app.core.catalog import Target, Vendor
 from app.core.clock import Clock
+from app.core.tracing import Calling, unrecorded
 from app.upstream.health import Breaker, BreakerRules, BreakerState, Recent
 from app.upstream.trial import RetryBudget, Seen, Trial, VendorState, Watched
 
@@ -63,10 +64,12 @@ class VendorPool:
         rng: random.Random,
         rules: BreakerRules | None = None,
         seen: Seen = lambda vendor, outcome, seconds: None,
+        calling: Calling = unrecorded,
     ) -> None:
-        """`seen` is told what came of every piece of work."""
+        """`seen` is told what came of every piece of work, `calling` that one begins at its vendor."""
         self._clock = clock
         self._seen = seen
+        self._calling = calling
         self._rng = rng
         self._rules = rules or BreakerRules()
         self._states: dict[str, VendorState] = {}
@@ -96,7 +99,17 @@ class VendorPool:
             return None
         if (retry or not last) and (state.watched.breaker.rests(now) or model.breaker.rests(now)):
             return None
-        return Trial(target, state, model, self._budget, self._clock, retry=retry, last=last, seen=self._seen)
+        return Trial(
+            target,
+            state,
+            model,
+            self._budget,
+            self._clock,
+            retry=retry,
+            last=last,
+            seen=self._seen,
+            calling=self._calling,
+        )
 
     def health(self, vendor: Vendor) -> VendorHealth:
         """What was seen of the vendor."""

@@ -26,6 +26,7 @@ class HttpxTransport:
             post.url,
             content=post.body,
             headers={
+                **post.more_headers,
                 "authorization": f"Bearer {post.credential}",
                 "content-type": "application/json",
                 "accept": "application/json, text/event-stream",

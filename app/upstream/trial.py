@@ -12,6 +12,7 @@ from typing import Final, Self
 from app.core.catalog import Target
 from app.core.clock import Clock
 from app.core.exchange import Failure, VendorFailure
+from app.core.tracing import UNRECORDED, Calling, VendorSpan, unrecorded
 from app.upstream.credentials import OF_ONE_CREDENTIAL, Credentials
 from app.upstream.health import Breaker, Sight, Sights
 
@@ -94,6 +95,7 @@ class Trial:
     __slots__ = (
         "_began",
         "_budget",
+        "_calling",
         "_clock",
         "_ended",
         "_key",
@@ -104,6 +106,7 @@ class Trial:
         "_slots",
         "_state",
         "_target",
+        "span",
     )
 
     def __init__(
@@ -117,6 +120,7 @@ class Trial:
         retry: bool,
         last: bool,
         seen: Seen,
+        calling: Calling = unrecorded,
     ) -> None:
         self._target = target
         self._state = state
@@ -125,6 +129,9 @@ class Trial:
         self._retry = retry
         self._last = last
         self._seen = seen
+        self._calling = calling
+        self.span: VendorSpan = UNRECORDED
+        """What is recorded of it, once its vendor is called."""
         self._key: str | None = None
         self._slots: asyncio.Semaphore | None = None
         self._ended = False
@@ -156,6 +163,7 @@ class Trial:
             raise VendorFailure(Failure.UNAVAILABLE, "left alone since this waited for a place")
         if self._key is None:
             self._began = now
+            self.span = self._calling(self._target)
         self._key = state.credentials.pick(self._target.vendor.api_keys, now)
         return self._key
 
@@ -188,7 +196,7 @@ class Trial:
         """The vendor failed. What failed before it was called, or is nobody's fault, does not count."""
         kind = failure.failure
         if not self._ended and self._key is not None:
-            self._tell(kind.value)
+            self._tell(kind.value, failure.status)
         if not self._ended and self._key is not None and kind not in _NOBODYS_FAULT:
             self._state.credentials.refused(self._key, failure, self._clock.monotonic())
             sight: Sight = "refused" if kind.not_accepted else "failed"
@@ -203,6 +211,7 @@ class Trial:
         self.give_place_back()
         if not self._ended:
             self._ended = True
+            self.span.end("abandoned")
             for watched, probe in self._probes:
                 watched.breaker.told_nothing(probe=probe)
             self._budget.end(retry=self._retry)
@@ -211,7 +220,8 @@ class Trial:
     def _may_go_elsewhere(self) -> bool:
         return self._retry or not self._last
 
-    def _tell(self, outcome: str) -> None:
+    def _tell(self, outcome: str, status: int | None = None) -> None:
+        self.span.end(outcome, status=status)
         self._seen(self._target.vendor.name, outcome, self._clock.monotonic() - self._began)
 
     def _note(self, sight: Sight, *, vendor_well: bool) -> None:

@@ -1,7 +1,7 @@
 """How long a vendor may take, what a reply is while it arrives: the contract between text chat and its transports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 QUIET_S: Final = 10.0
@@ -25,11 +25,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One POST of JSON. `url` is where, as it stands; `credential` goes as a Bearer token."""
+    """One POST of JSON. `url` is where, as it stands; `credential` goes as a Bearer token; `more_headers` as such."""
 
     url: str
     credential: str
     body: bytes
+    more_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Arriving(Protocol):

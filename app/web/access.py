@@ -73,7 +73,7 @@ class Access:
             self._tell(scope, note, status, task_id, self._clock.monotonic() - began)
 
     def _tell(self, scope: Scope, note: Note, status: int, task_id: bytes | None, seconds: float) -> None:
-        template = _template(scope)
+        template = template_of(scope)
         surface = self._surfaces.get(template) or self._surface(template)
         kind = "none" if note.model is None else "chat" if note.text else "image"
         self._metrics.request(surface, kind, note.model or NO_MODEL, status, seconds=seconds)
@@ -103,7 +103,7 @@ class Access:
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def _template(scope: Scope) -> str:
+def template_of(scope: Scope) -> str:
     """The path as the route declares it, without what a client put into it."""
     if scope["path"] == CHAT:
         return CHAT

@@ -31,8 +31,9 @@ def error_event(error: GatewayError) -> bytes:
 class ChatEvents:
     """Takes a vendor's bytes, gives the client's. The vendor's `[DONE]` is swallowed: ours is said when all is booked.
 
-    `usage` is the last usage object, as the vendor wrote it. `failure` is set when the stream turns out to be broken;
-    nothing after that is relayed. `finished`: the vendor said why it stopped, so the answer is whole.
+    `usage` is the last usage object, as the vendor wrote it, `vendor_model` the model's name beside it. `failure` is
+    set when the stream turns out to be broken; nothing after that is relayed. `finished`: the vendor said why it
+    stopped, so the answer is whole.
     """
 
     def __init__(self, *, public_model: str, hide_usage: bool) -> None:
@@ -45,6 +46,7 @@ class ChatEvents:
         self._relayed_bytes = 0
         self._events = 0
         self.usage: Json = None
+        self.vendor_model: Json = None
         self.failure: VendorFailure | None = None
         self.finished = False
         self.done = False
@@ -152,7 +154,7 @@ class ChatEvents:
         usage = document.get("usage")
         if usage is None:
             return True
-        self.usage = usage
+        self.usage, self.vendor_model = usage, document.get("model")
         return bool(document.get("choices")) or not self._hide_usage
 
     def _break(self, failure: Failure, said: bytes | str) -> None:

@@ -5,13 +5,14 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.media import MediaStore
+from app.core.tracing import unrecorded
 from app.gateway.backups import Backups
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
@@ -35,6 +36,10 @@ from app.upstream.client import CallLimits, VendorClient
 from app.upstream.health import BreakerRules
 from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
+from app.wiring.traces import open_traces
+
+if TYPE_CHECKING:
+    from app.gateway.tracing import Traces
 
 MB: Final = 2**20
 
@@ -59,6 +64,7 @@ class Ground:
     drained: DrainedVendors
     router: Router
     metrics: Metrics
+    traces: "Traces | None"
 
     def current(self) -> Catalog:
         """The catalog in force."""
@@ -86,6 +92,7 @@ async def open_ground(
     env: Mapping[str, str],
     clock: Clock,
     source: Source | None,
+    traces: "Traces | None",
 ) -> Ground:
     """Opens what has to be opened, and leaves on the stack how it is closed."""
     database = await stack.enter_async_context(open_database(settings))
@@ -98,7 +105,9 @@ async def open_ground(
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
     metrics, rules = Metrics(), BreakerRules(settings.breaker_failures, settings.breaker_open_s)
-    pool = VendorPool(clock, rng=random.SystemRandom(), rules=rules, seen=metrics.attempt)
+    traces = traces or open_traces(stack, env, tells_vendors=settings.trace_vendors)
+    calling = unrecorded if traces is None else traces.calling
+    pool = VendorPool(clock, rng=random.SystemRandom(), rules=rules, seen=metrics.attempt, calling=calling)
     drained = DrainedVendors(database, clock=clock)
     stack.push_async_callback(_stop, asyncio.create_task(drained.run(), name="drained"))
     door = await _open_door(stack, settings)
@@ -119,6 +128,7 @@ async def open_ground(
         drained=drained,
         router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
         metrics=metrics,
+        traces=traces,
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from app.core.clock import Clock
 from app.core.errors import GatewayError
+from app.core.tracing import PLACE
 from app.gateway.bell import Bell
 from app.gateway.execution import Execution
 from app.gateway.faults import NO_FAULTS, Faults
@@ -129,6 +130,7 @@ class Claims:
 
     async def _do(self, task: Task) -> None:
         folder = self._spool.folder()
+        PLACE.set(task.request.get("trace"))  # of this asyncio task alone: each has a context of its own
         try:
             await self._quietly(lambda: self._work_on(task, folder))
         finally:

@@ -14,6 +14,7 @@ from app.core.clock import Clock
 from app.gateway.account_forms import AccountForm, GrantForm, KeyForm
 from app.gateway.catalog.live import Source
 from app.gateway.services import Services
+from app.gateway.tracing import Traces
 from app.main import create_app
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import serve as serve_sandbox
@@ -61,16 +62,22 @@ async def running_gateway(
     task_seconds: float = 0.05,
     clock: Clock | None = None,
     env: Mapping[str, str] | None = None,
+    traces: Traces | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Starts both; `source` replaces the sandboxed starter catalog, `env` and `settings` are the gateway's."""
+    """Starts both; `source` replaces the sandboxed starter catalog, the others are the gateway's."""
     clock = clock or Clock()
     async with serve_sandbox(SandboxConfig(task_seconds=task_seconds)) as sandbox_url:
         values: dict[str, Any] = {"data_dir": directory, "allow_private_networks": LOOPBACK, "min_free_disk_mb": 0}
         chosen = Settings(_env_file=None, **{**values, **settings})
         secrets = Secrets(ADMIN_KEY, SECRET_KEY)
         async with open_services(
-            chosen, secrets, env=env or {}, clock=clock, source=source or sandboxed_source(sandbox_url)
+            chosen,
+            secrets,
+            env=env or {},
+            clock=clock,
+            source=source or sandboxed_source(sandbox_url),
+            traces=traces,
         ) as services:
             account_id, key = await make_key(services, grant_units)
             async with serving(create_app(services)) as url:
