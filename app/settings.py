@@ -115,6 +115,9 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["json", "console"] = Field("json", description="json or console.")
+    trace_vendors: bool = Field(
+        False, description="Whether calls of vendors carry a traceparent, where traces are recorded (OTEL_*)."
+    )
 
     # Limits on requests.
     max_chat_body_mb: int = Field(20, ge=1, le=512, description="Bodies of chat requests.")
@@ -127,27 +130,27 @@ class Settings(BaseSettings):
     max_pixels: int = Field(32_000_000, ge=1_000_000, le=178_000_000, description="Pixels of a picture.")
     max_side_px: int = Field(8192, ge=1024, le=16_384, description="Width and height of an input picture.")
     max_in_flight_mb: int = Field(512, ge=32, description="Bytes of bodies in memory at once, before a 503.")
-    max_spool_mb: int = Field(4096, ge=64, description="Bytes of unfinished pictures on disk at once, before a 503.")
-    header_timeout_s: float = Field(10, ge=1, le=120, description="For a request's headers to arrive.")
-    body_idle_timeout_s: float = Field(
     max_memory_mb: int | None = Field(
         None,
         ge=128,
         description="What one process may have in all: with 85 % of it in use no work is begun, with 95 % no body is "
         "taken. Default: the container's limit, else the machine's memory.",
     )
+    max_spool_mb: int = Field(4096, ge=64, description="Bytes of unfinished pictures on disk at once, before a 503.")
+    header_timeout_s: float = Field(10, ge=1, le=120, description="For a request's headers to arrive.")
+    body_idle_timeout_s: float = Field(
         15, ge=1, le=300, description="Without a byte of a request's body, before it is cut off."
     )
     body_timeout_s: float = Field(300, ge=5, le=3600, description="For a request's whole body.")
-    write_idle_timeout_s: float = Field(
-        60, ge=1, le=600, description="Without a byte taken by a client that reads an answer, before it is cut off."
-    )
     min_body_kb_s: int = Field(
         64, ge=0, le=100_000, description="A body that has taken half a minute must have come at this pace; 0: any."
     )
     max_header_kb: int = Field(32, ge=8, le=1024, description="All headers of a request together.")
     max_headers: int = Field(100, ge=20, le=1000, description="Headers of one request.")
     max_target_kb: int = Field(8, ge=1, le=64, description="Path and query of a request.")
+    write_idle_timeout_s: float = Field(
+        60, ge=1, le=600, description="Without a byte taken by a client that reads an answer, before it is cut off."
+    )
     max_connections: int = Field(
         4096, ge=16, le=1_000_000, description="Connections of clients at once; then the longest silent one is closed."
     )
@@ -264,15 +267,15 @@ class Settings(BaseSettings):
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("allow_private_networks", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _proxies(cls, value: object) -> object:
         # No word for "all private networks" here: clients often come from one.
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("allow_private_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
         return parse_networks(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")

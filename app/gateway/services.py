@@ -22,6 +22,9 @@ from app.media.signing import MediaSigner
 from app.media.spool import Spool
 from app.store.database import Database
 
+if TYPE_CHECKING:
+    from app.gateway.tracing import Traces
+
 
 @dataclass(frozen=True, slots=True)
 class LoadLimits:
@@ -35,14 +38,16 @@ class LoadLimits:
     wait_s: float = 5.0
     body_bytes: int = 512 * 2**20
     lag_s: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
     memory_shed: float = 0.85
     memory_stop: float = 0.95
     memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebLimits:
-    """Sizes of what a client may send, in bytes; wrong keys that an address may send; load before it is shed."""
+    """Sizes of what a client may send, in bytes; wrong keys that an address may send; whose word about a client's
+    address is taken; load before it is shed.
+    """
 
     chat_body: int = 20 * 2**20
     image_body: int = 32 * 2**20
@@ -50,15 +55,16 @@ class WebLimits:
     admin_body: int = 256 * 2**10
     file: int = 20 * 2**20
     wrong_keys_per_minute: int = 20
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     load: LoadLimits = LoadLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """What a running gateway consists of. `public_url`: the base of media links; None: as the client reached us.
 
     `idempotency_s`: how long an Idempotency-Key is remembered. `metrics_token`: opens /metrics, beside the admin key.
+    `traces`: None where none are recorded.
     """
 
     clock: Clock
@@ -76,6 +82,7 @@ class Services:
     signer: MediaSigner
     spool: Spool
     metrics: Metrics
+    traces: "Traces | None"
     gauges: Gauges
     limits: WebLimits
     admin_key: str

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.core.clock import Clock
 from app.core.ids import new_id
@@ -33,6 +33,9 @@ from app.worker.sweep import Sweep
 from app.worker.webhooks import Deliveries, DeliveryLimits
 from app.worker.worker import Worker
 
+if TYPE_CHECKING:
+    from app.gateway.tracing import Traces
+
 MB: Final = 2**20
 
 
@@ -45,13 +48,14 @@ async def open_services(
     clock: Clock,
     source: Source | None = None,
     tasks: bool = True,
+    traces: "Traces | None" = None,
 ) -> AsyncIterator[Services]:
     """A whole gateway. `env` is where the catalog's `env:NAME` keys are; `source` replaces the settings' catalog.
 
-    `tasks`: whether it also does queued tasks, and those whose owner is gone.
+    `tasks`: whether it also does queued tasks, and those whose owner is gone. `traces` replaces those of `env`.
     """
     async with AsyncExitStack() as stack:
-        ground = await open_ground(stack, settings, secrets, env=env, clock=clock, source=source)
+        ground = await open_ground(stack, settings, secrets, env=env, clock=clock, source=source, traces=traces)
         owner, faults = new_id("prc"), Faults(env.get("ONESHAPE_FAULTS"))
         machinery = _make_machinery(ground, owner, faults)
         worker = _make_worker(ground, machinery, owner, faults, tasks=tasks)
@@ -76,6 +80,7 @@ async def open_services(
             signer=ground.signer,
             spool=ground.spool,
             metrics=ground.metrics,
+            traces=ground.traces,
             gauges=Gauges(ground.database, clock, ground.current, ground.pool, ground.drained.names, ground.spool),
             limits=_web_limits(settings),
             admin_key=secrets.admin_key,
@@ -219,12 +224,12 @@ def _web_limits(settings: Settings) -> WebLimits:
         admin_body=settings.max_admin_body_kb * 1024,
         file=settings.max_file_mb * MB,
         wrong_keys_per_minute=settings.wrong_keys_per_minute,
+        trusted_proxies=settings.trusted_proxies,
         load=LoadLimits(
             running=settings.max_running,
             waiting=settings.max_waiting,
             wait_s=settings.max_wait_s,
             body_bytes=settings.max_in_flight_mb * MB,
-        trusted_proxies=settings.trusted_proxies,
+            memory_bytes=None if settings.max_memory_mb is None else settings.max_memory_mb * MB,
         ),
     )
-            memory_bytes=None if settings.max_memory_mb is None else settings.max_memory_mb * MB,
