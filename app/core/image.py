@@ -25,12 +25,16 @@ class Warning:
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """A reference picture: a URL, bytes, or a URL and the bytes fetched from it. `param` is where the client put it."""
+    """A reference picture: a URL, bytes, or a URL and the bytes fetched from it. `param` is where the client put it.
+
+    `earlier`: it was shown in a turn before the prompt, so it is the first to be left out where not all can be taken.
+    """
 
     url: str | None = None
     blob: Blob | None = None
     mime: str | None = None
     param: str = "image"
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def settle(request: ImageRequest, resolved: Resolved) -> ImageRequest:
         raise InvalidRequest(f"The model {model.id!r} does not draw pictures.", param="model")
     _check_prompt(request)
     _check_count(request, min(model.max_n, N_MAX))
+    request = _without_old_pictures(request, model.max_images)
     _check_inputs(request, model.max_images)
     if request.mask is not None and not model.mask:
         raise InvalidRequest(
@@ -56,6 +57,24 @@ def _check_prompt(request: ImageRequest) -> None:
 def _check_count(request: ImageRequest, allowed: int) -> None:
     if not 1 <= request.n <= allowed:
         raise InvalidRequest(f"n must be from 1 to {allowed}.", param="n")
+
+
+def _without_old_pictures(request: ImageRequest, allowed: int) -> ImageRequest:
+    """A long conversation has more pictures than a model takes: the newest are used, and the prompt's before all."""
+    earlier = [one for one in request.inputs if one.earlier]
+    surplus = min(len(request.inputs) - allowed, len(earlier))
+    if surplus <= 0:
+        return request
+    left_out = earlier[:surplus]
+    where = left_out[0].param.partition("[")[0]
+    told = Warning(
+        "ignored",
+        where,
+        f"{surplus} of {len(request.inputs)} pictures were not used, the oldest of earlier turns: this model takes at "
+        f"most {allowed}.",
+    )
+    kept = tuple(one for one in request.inputs if not any(one is other for other in left_out))
+    return replace(request, inputs=kept, warnings=(*request.warnings, told))
 
 
 def _check_inputs(request: ImageRequest, allowed: int) -> None:

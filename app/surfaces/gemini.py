@@ -20,10 +20,11 @@ PARTS_MAX: Final = 2_000
 _ELSEWHERE = frozenset({"contents", "system_instruction"})
 _IGNORED = frozenset({"tools", "tool_config", "safety_settings", "cached_content", "labels", "service_tier", "store"})
 _PART_KNOWN = frozenset({"text", "inline_data", "file_data", "thought", "thought_signature"})
-_ROLES: Final[Mapping[str | None, Literal["user", "assistant"]]] = {
+_ROLES: Final[Mapping[str | None, Literal["system", "user", "assistant"]]] = {
     None: "user",
     "user": "user",
     "model": "assistant",
+    "system": "system",
 }
 
 
@@ -39,6 +40,7 @@ def parse(model: str, body: Mapping[str, Json], blobs: Blobs, *, stream: bool) -
     request = read_image_fields({**rest, "model": model}, elsewhere=_ELSEWHERE, ignored=_IGNORED)
     said = snake_keys(body)
     reader = _Reader(References(blobs))
+    reader.references.earlier = True  # The system's pictures come before the prompt.
     system = reader.content(said.get("system_instruction"), "systemInstruction", role="system")
     turns = [] if system is None else [system]
     turns += reader.contents(said.get("contents"))
@@ -91,10 +93,13 @@ class _Reader:
         listed = [contents] if isinstance(contents, dict) else contents
         if not isinstance(listed, list) or not listed:
             raise _no_prompt()
-        turns = [self.content(content, f"contents[{index}]") for index, content in enumerate(listed)]
-        while turns and (turns[-1] is None or turns[-1].role != "user"):
-            self.warnings.append(Warning("ignored", f"contents[{len(turns) - 1}]", "It comes after the last user's."))
-            turns.pop()
+        end = _end(listed)
+        turns: list[Turn | None] = []
+        for index, content in enumerate(listed[:end]):
+            self.references.earlier = index < end - 1
+            turns.append(self.content(content, f"contents[{index}]"))
+        for index in range(end, len(listed)):
+            self.warnings.append(Warning("ignored", f"contents[{index}]", "It comes after the last user's."))
         if not turns or turns[-1] is None or not turns[-1].text.strip():
             raise _no_prompt()
         return [turn for turn in turns if turn is not None]
@@ -114,7 +119,7 @@ class _Reader:
             raise InvalidRequest(f"'{param}.parts' must be an array.", param=f"{param}.parts")
         listed = parts if isinstance(parts, list) else [parts]
         texts = [self._part(part, f"{param}.parts[{index}]") for index, part in enumerate(listed)]
-        return Turn(role or _ROLES.get(said, "user"), "\n".join(text for text in texts if text))
+        return Turn(role or _ROLES[said], "\n".join(text for text in texts if text))
 
     def _part(self, part: Json, param: str) -> str:
         self._parts += 1
@@ -146,6 +151,17 @@ class _Reader:
         if not isinstance(uri := data.get("file_uri"), str):
             raise InvalidRequest(f"'{place}' must be a text.", code="invalid_image_url", param=place)
         self.references.add(picture_at(uri, place, self.references.blobs))
+
+
+def _end(contents: list[Json]) -> int:
+    """How many contents there are up to the last user's, that one included; all, when one of them is no content."""
+    for index in range(len(contents), 0, -1):
+        match contents[index - 1]:
+            case {"role": "model" | "system"} | None:
+                continue
+            case _:
+                return index
+    return 0
 
 
 def _no_prompt() -> InvalidRequest:

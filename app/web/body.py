@@ -14,10 +14,13 @@ from app.core.media import Blobs
 from app.media.spool import SpoolFolder
 from app.wire.blobs import BlobTooLarge, DocumentTooLarge, Lifter, LiftError, TooManyBlobs
 from app.wire.multipart import Form, FormLimits, FormReader, boundary_of
+from app.wire.references import EARLIER_MAX, REFERENCES_MAX
 from app.wire.strict_json import loads
 
-BLOBS_MAX: Final = 17
+BLOBS_MAX: Final = REFERENCES_MAX + 1
 """16 reference pictures and a mask (fault-cases section 5)."""
+CONVERSATION_BLOBS_MAX: Final = REFERENCES_MAX + EARLIER_MAX
+"""A conversation brings the pictures of its earlier turns along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,19 @@ class JsonBody:
 class JsonReader:
     """Takes a JSON body in piece by piece. Its pictures go to `folder` meanwhile, and only the small rest is parsed."""
 
-    def __init__(self, folder: SpoolFolder, *, body_bytes_max: int, blob_bytes_max: int) -> None:
+    def __init__(
+        self, folder: SpoolFolder, *, body_bytes_max: int, blob_bytes_max: int, blobs_max: int = BLOBS_MAX
+    ) -> None:
         self._folder = folder
         self._blob_bytes_max = blob_bytes_max
+        self._blobs_max = blobs_max
         self._rest = bytearray()
         self._lifter = Lifter(
             folder.open_sink,
             secrets.token_hex(8),
             max_document_bytes=body_bytes_max,
             max_blob_bytes=blob_bytes_max,
-            max_blobs=BLOBS_MAX,
+            max_blobs=blobs_max,
         )
 
     def feed(self, chunk: bytes) -> None:
@@ -68,7 +74,7 @@ class JsonReader:
         except (BlobTooLarge, DocumentTooLarge) as error:
             raise too_large(self._blob_bytes_max) from error
         except TooManyBlobs as error:
-            raise InvalidRequest(f"At most {BLOBS_MAX - 1} reference images are allowed.", param="image") from error
+            raise InvalidRequest(f"At most {self._blobs_max} images are allowed in a body.", param="image") from error
         except LiftError as error:
             raise InvalidRequest("A base64 image in the body cannot be decoded.", code="invalid_image") from error
 
@@ -84,7 +90,7 @@ async def until_ordered(folder: SpoolFolder) -> AsyncIterator[SpoolFolder]:
 
 
 async def read_json(
-    request: Request, folder: SpoolFolder, body_bytes_max: int, blob_bytes_max: int
+    request: Request, folder: SpoolFolder, body_bytes_max: int, blob_bytes_max: int, blobs_max: int = BLOBS_MAX
 ) -> tuple[dict[str, Json], Blobs]:
     """The body's JSON object, and the pictures that were inside it, spooled to `folder`.
 
@@ -92,7 +98,7 @@ async def read_json(
     invalid_image).
     """
     demand_json(request)
-    reader = JsonReader(folder, body_bytes_max=body_bytes_max, blob_bytes_max=blob_bytes_max)
+    reader = JsonReader(folder, body_bytes_max=body_bytes_max, blob_bytes_max=blob_bytes_max, blobs_max=blobs_max)
     try:
         async for chunk in _received(request, body_bytes_max):
             reader.feed(chunk)

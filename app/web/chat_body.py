@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core.errors import GatewayError, InvalidRequest, RequestTooLarge
 from app.media.spool import SpoolFile, SpoolFolder
-from app.web.body import JsonBody, JsonReader
+from app.web.body import CONVERSATION_BLOBS_MAX, JsonBody, JsonReader
 
 IN_MEMORY_BYTES: Final = 2**20
 """A body that is larger waits on disk until it is whole: it may hold pictures."""
@@ -18,7 +18,12 @@ class LongBody:
 
     def __init__(self, folder: SpoolFolder, *, body_bytes_max: int, blob_bytes_max: int) -> None:
         self._folder = folder
-        self._reader = JsonReader(folder, body_bytes_max=body_bytes_max, blob_bytes_max=blob_bytes_max)
+        self._reader = JsonReader(
+            folder,
+            body_bytes_max=body_bytes_max,
+            blob_bytes_max=blob_bytes_max,
+            blobs_max=CONVERSATION_BLOBS_MAX,
+        )
         self._held = bytearray()
         self._file: SpoolFile | None = None
         self.refusal: GatewayError | None = None

@@ -21,7 +21,15 @@ from app.gateway.services import Services
 from app.store.idempotency import Reply
 from app.surfaces.openai_chat import model_of, parse_text
 from app.web.auth import bearer
-from app.web.body import JsonBody, JsonReader, demand_json, json_object, too_large, until_ordered
+from app.web.body import (
+    CONVERSATION_BLOBS_MAX,
+    JsonBody,
+    JsonReader,
+    demand_json,
+    json_object,
+    too_large,
+    until_ordered,
+)
 from app.web.chat_body import LongBody
 from app.web.idempotent import claim_of_text
 from app.web.note import note_of
@@ -86,7 +94,12 @@ class ChatEndpoint:
         """The same of a short body. Raises: InvalidRequest, Overloaded."""
         async with until_ordered(self._services.spool.admit()) as folder:
             limits = self._services.limits
-            reader = JsonReader(folder, body_bytes_max=limits.chat_body, blob_bytes_max=limits.file)
+            reader = JsonReader(
+                folder,
+                body_bytes_max=limits.chat_body,
+                blob_bytes_max=limits.file,
+                blobs_max=CONVERSATION_BLOBS_MAX,
+            )
             try:
                 reader.feed(body)
                 return reader.close()

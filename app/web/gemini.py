@@ -13,7 +13,7 @@ from app.gateway.services import Services
 from app.surfaces import gemini
 from app.web.answer import answer_headers, document_response
 from app.web.auth import gemini_caller_of
-from app.web.body import read_json, until_ordered
+from app.web.body import CONVERSATION_BLOBS_MAX, read_json, until_ordered
 from app.web.idempotent import claim_of_json
 from app.web.note import note_of
 from app.web.origin import base_url_of
@@ -44,7 +44,8 @@ async def _serve(request: Request, services: Services, model: str, *, stream: bo
     caller = await gemini_caller_of(request, services)
     base_url, strict = base_url_of(request, services), is_strict(request)
     async with until_ordered(services.spool.admit()) as folder:
-        body, blobs = await read_json(request, folder, services.limits.image_body, services.limits.file)
+        limits = services.limits
+        body, blobs = await read_json(request, folder, limits.image_body, limits.file, CONVERSATION_BLOBS_MAX)
         wanted = gemini.parse(model, body, blobs, stream=stream)
         claim = claim_of_json(request, services, caller, body, blobs)
         order = await services.images.order(

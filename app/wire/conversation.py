@@ -1,6 +1,7 @@
 """An OpenAI conversation as an order for a picture: the last user message is the prompt, what came before is history.
 
 Pictures of every turn are references, those in the text of a turn too: it is how clients send our own answers back.
+Those of earlier turns are marked as such, since a long conversation has more of them than a model takes.
 """
 
 import re
@@ -47,7 +48,11 @@ def read_conversation(messages: Json, references: References) -> Conversation:
     if len(messages) > MESSAGES_MAX:
         raise _refusal(f"At most {MESSAGES_MAX} messages are allowed.", "messages")
     reader = _Reader(references)
-    turns = [reader.turn(message, f"messages[{index}]") for index, message in enumerate(messages[: _end(messages)])]
+    end = _end(messages)
+    turns = [
+        reader.turn(message, f"messages[{index}]", earlier=index < end - 1)
+        for index, message in enumerate(messages[:end])
+    ]
     if not turns or turns[-1] is None or not turns[-1].text.strip():
         raise _no_prompt()
     late = tuple(
@@ -66,8 +71,9 @@ class _Reader:
         self._parts = 0
         self.warnings: list[Warning] = []
 
-    def turn(self, message: Json, param: str) -> Turn | None:
-        """What one message says; None for roles that say nothing about pictures."""
+    def turn(self, message: Json, param: str, *, earlier: bool) -> Turn | None:
+        """What one message says; None for roles that say nothing about pictures. `earlier`: it is not the prompt."""
+        self._references.earlier = earlier
         if not isinstance(message, dict):
             raise _refusal(f"'{param}' must be an object.", param)
         said = message.get("role")

@@ -5,6 +5,7 @@ Nothing is fetched here; whether a URL may be fetched is for `media` to say.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from app.core.errors import InvalidRequest
@@ -16,6 +17,8 @@ from app.wire.said import KEY_CHARS_MAX, unknown_parameter
 
 REFERENCES_MAX: Final = 16
 """References per request, whatever the model takes (fault-cases section 5)."""
+EARLIER_MAX: Final = 256
+"""Pictures in the turns before the prompt, of which the newest are used."""
 URL_CHARS_MAX: Final = 8192
 
 _HTTP = re.compile(r"https?://[^\s/?#\\][^\s\\\x00-\x1f]*", re.IGNORECASE)
@@ -28,6 +31,8 @@ class References:
 
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
+        self.earlier = False
+        """Whether what is added now was shown in a turn before the prompt."""
         self._inputs: list[ImageInput] = []
         self.warnings: list[Warning] = []
 
@@ -37,12 +42,11 @@ class References:
         return tuple(self._inputs)
 
     def add(self, picture: ImageInput) -> None:
-        """Takes one more. Raises: InvalidRequest at the seventeenth (fault-cases B36)."""
-        if len(self._inputs) >= REFERENCES_MAX:
-            raise InvalidRequest(
-                f"At most {REFERENCES_MAX} reference images are allowed per request.", param=picture.param
-            )
-        self._inputs.append(picture)
+        """Takes one more. Raises: InvalidRequest at the seventeenth (fault-cases B36); earlier turns have more room."""
+        room, where = (EARLIER_MAX, "in earlier turns") if self.earlier else (REFERENCES_MAX, "per request")
+        if sum(one.earlier == self.earlier for one in self._inputs) >= room:
+            raise InvalidRequest(f"At most {room} reference images are allowed {where}.", param=picture.param)
+        self._inputs.append(replace(picture, earlier=self.earlier))
 
     def add_from(self, body: Mapping[str, Json]) -> None:
         """Takes what is under `image` or `images`: one picture or an array of them; null and [] are nothing said.
