@@ -92,7 +92,7 @@ class _Records(AttemptRecords):
     async def intended(self, work: Work, stop: Stop, *, slot: int, ordinal: int, count: int) -> Attempt:
         return Attempt("att", work.task_id, slot, ordinal, stop.vendor.name, stop.target.model, count, 0.0)
 
-    async def sent(self, work: Work, attempt: Attempt) -> None:
+    async def sent(self, work: Work, attempt: Attempt, *, credential: str = "") -> None:
         pass
 
     async def failed(self, work: Work, attempt: Attempt, stop: Stop, failure: VendorFailure) -> None:

@@ -64,6 +64,8 @@ class Router:
         """The same without chance: the likeliest order, each with about the share of requests that begin there."""
         fit = sorted(self._fit(targets), key=lambda one: (one[0].priority, -one[0].weight))
         first = [one for one in fit if one[0].priority == fit[0][0].priority]
+        if all(share == 0 for _, share in first):
+            first = [(target, 1.0) for target, _ in first]
         total = sum(target.weight * share for target, share in first)
         chances = [target.weight * share / total for target, share in first]
         return [

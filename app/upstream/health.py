@@ -5,6 +5,7 @@ lately. Not who is called: times are handed in, and nothing here waits.
 import math
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -39,11 +40,23 @@ RAMP_FROM: Final = 0.1
 class Breaker:
     """Closed: work goes there. Open: none does, unless it must. Half open: one piece of work at a time finds out."""
 
-    __slots__ = ("_failures", "_opened_at", "_openings", "_probing", "_recovered_at", "_rng", "_rules", "_until")
+    __slots__ = (
+        "_changed",
+        "_failures",
+        "_opened_at",
+        "_openings",
+        "_probing",
+        "_recovered_at",
+        "_rng",
+        "_rules",
+        "_until",
+    )
 
-    def __init__(self, rules: BreakerRules, rng: random.Random) -> None:
+    def __init__(self, rules: BreakerRules, rng: random.Random, changed: Callable[[], None] = lambda: None) -> None:
+        """`changed` is called when it opens, closes or probes by what was seen here."""
         self._rules = rules
         self._rng = rng
+        self._changed = changed
         self._failures = 0
         self._openings = 0
         self._opened_at = 0.0
@@ -85,6 +98,7 @@ class Breaker:
         if self._probing or self.state(now) != "half_open":
             return False
         self._probing = True
+        self._changed()
         return True
 
     def succeeded(self, *, began: float, probe: bool, now: float) -> None:
@@ -94,6 +108,7 @@ class Breaker:
         elif probe or began >= self._opened_at:
             self._until, self._failures, self._probing = None, 0, False
             self._recovered_at = now
+            self._changed()
         # What was begun before it opened proves nothing about now.
 
     def failed(self, *, began: float, probe: bool, now: float) -> None:
@@ -110,6 +125,27 @@ class Breaker:
         """The work ended without proving anything."""
         if probe:
             self._probing = False
+            self._changed()
+
+    def news(self, now: float) -> "News":
+        """What other processes are to know of it."""
+        if self._until is None:
+            return News("closed", self._openings, 0.0)
+        return News("probing" if self._probing else "open", self._openings, self.rest_s(now))
+
+    def heard(self, news: "News", *, ago_s: float, now: float) -> None:
+        """Another process has seen this `ago_s` seconds ago. What this one is finding out itself goes on."""
+        if news.state == "closed":
+            if self._until is not None or ago_s < self._rules.ramp_s:
+                self._recovered_at = max(self._recovered_at, now - ago_s)
+            self._until, self._failures, self._probing = None, 0, False
+            return
+        rest_s = news.rest_s if news.state == "open" else PROBE_S - ago_s
+        if self._until is None:
+            self._opened_at = now
+        self._until = max(self._until or now, now + rest_s)
+        self._openings = max(self._openings, news.openings)
+        self._failures = self._rules.failures
 
     def _open(self, now: float) -> None:
         rules = self._rules
@@ -119,6 +155,20 @@ class Breaker:
         self._opened_at = now
         jitter_s = self._rng.uniform(0.0, min(rules.jitter_s_max, rules.open_s / 3))
         self._until = now + min(rules.open_s * self._openings, rules.open_s_max) + jitter_s
+        self._changed()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A breaker as one process tells it to the others: it rests for `rest_s`, or somebody is finding out."""
+
+    state: Literal["closed", "open", "probing"]
+    openings: int
+    rest_s: float
+
+
+PROBE_S: Final = 30.0
+"""How long other processes leave finding out to the one that began; then they try themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +176,16 @@ class Recent:
     """What was seen within the window. Rates are None where nothing was seen; latencies are of what was delivered.
 
     `error_rate`: of all work, what ended badly. `delivered_rate`: of the work that was taken, what came out as asked.
+    `wrong_rate`: of what came out, what was of another ratio or tier.
     """
 
     seen: int
     error_rate: float | None
     delivered_rate: float | None
+    wrong_rate: float | None
     latency_p50_s: float | None
     latency_p95_s: float | None
+    latency_p99_s: float | None
 
 
 class Sights:
@@ -149,18 +202,29 @@ class Sights:
 
     def recent(self, now: float) -> Recent:
         """The window's sums."""
-        while self._seen and self._seen[0][0] <= now - WINDOW_S:
-            self._seen.popleft()
+        took_s = self._took_s(now)
         sights = [sight for _, sight, _ in self._seen]
-        took_s = sorted(seconds for _, sight, seconds in self._seen if sight in ("delivered", "wrong"))
         good = sights.count("delivered")
         return Recent(
             seen=len(sights),
             error_rate=_share(len(sights) - good, len(sights)),
             delivered_rate=_share(good, len(sights) - sights.count("refused")),
+            wrong_rate=_share(sights.count("wrong"), len(took_s)),
             latency_p50_s=_quantile(took_s, 0.5),
             latency_p95_s=_quantile(took_s, 0.95),
+            latency_p99_s=_quantile(took_s, 0.99),
         )
+
+    def usual_s(self, now: float, *, at_least: int) -> float | None:
+        """What all but one in a hundred deliveries of the window took; None where there were not enough."""
+        took_s = self._took_s(now)
+        return _quantile(took_s, 0.99) if len(took_s) >= at_least else None
+
+    def _took_s(self, now: float) -> list[float]:
+        """How long each delivery of the window took, in order."""
+        while self._seen and self._seen[0][0] <= now - WINDOW_S:
+            self._seen.popleft()
+        return sorted(seconds for _, sight, seconds in self._seen if sight in ("delivered", "wrong"))
 
 
 def _share(part: int, whole: int) -> float | None:

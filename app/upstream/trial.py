@@ -2,7 +2,6 @@
 both vendor and model.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from app.core.exchange import Failure, VendorFailure
 from app.core.tracing import UNRECORDED, Calling, VendorSpan, unrecorded
 from app.upstream.credentials import OF_ONE_CREDENTIAL, Credentials
 from app.upstream.health import Breaker, Sight, Sights
+from app.upstream.pace import Pace
+from app.upstream.places import Places
 
 POOL_WAIT_S: Final = 2.0
 """How long work that could go elsewhere waits for a place (fault-cases section 5)."""
@@ -41,23 +42,25 @@ _OF_THE_VENDOR: Final = frozenset(
 
 @dataclass(slots=True)
 class Watched:
-    """The health of a vendor, or of one model there."""
+    """The health of a vendor, or of one model there. `pace` is the model's: how long it usually takes."""
 
     breaker: Breaker
     sights: Sights = field(default_factory=Sights)
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.sights)
 
 
 @dataclass(slots=True)
 class VendorState:
-    """All that is known of one vendor. `slots` are the places of `concurrency`; another number makes others."""
+    """All that is known of one vendor. `concurrency` is that of all processes, `places` are this one's."""
 
     watched: Watched
-    slots: asyncio.Semaphore
+    places: Places
     concurrency: int
-    credentials: Credentials = field(default_factory=Credentials)
+    credentials: Credentials
     targets: dict[str, Watched] = field(default_factory=dict)
-    in_use: int = 0
-    waiting: int = 0
 
 
 class RetryBudget:
@@ -100,10 +103,12 @@ class Trial:
         "_ended",
         "_key",
         "_last",
+        "_model",
+        "_number",
+        "_placed",
         "_probes",
         "_retry",
         "_seen",
-        "_slots",
         "_state",
         "_target",
         "span",
@@ -133,7 +138,9 @@ class Trial:
         self.span: VendorSpan = UNRECORDED
         """What is recorded of it, once its vendor is called."""
         self._key: str | None = None
-        self._slots: asyncio.Semaphore | None = None
+        self._model = model
+        self._number = 0
+        self._placed = False
         self._ended = False
         self._began = now = clock.monotonic()
         self._probes = tuple((watched, watched.breaker.begin(now)) for watched in (state.watched, model))
@@ -150,29 +157,28 @@ class Trial:
         Raises: VendorFailure (unavailable), which counts for nobody: there was no place in time, or the vendor is to be
         left alone since this waits. Work that can go elsewhere waits for `POOL_WAIT_S` only.
         """
-        state, slots = self._state, self._state.slots
-        if slots.locked():
-            await self._wait(slots, within_s if self._last else min(within_s, POOL_WAIT_S))
-        else:
-            await slots.acquire()
-        state.in_use += 1
-        self._slots = slots
+        state = self._state
+        await self._wait(within_s if self._last else min(within_s, POOL_WAIT_S))
         now = self._clock.monotonic()
         if self._may_go_elsewhere and any(one.breaker.rests(now) and not probe for one, probe in self._probes):
             self.give_place_back()
             raise VendorFailure(Failure.UNAVAILABLE, "left alone since this waited for a place")
         if self._key is None:
             self._began = now
+            self._number = self._model.pace.begin(now)
             self.span = self._calling(self._target)
         self._key = state.credentials.pick(self._target.vendor.api_keys, now)
         return self._key
 
     def give_place_back(self) -> None:
         """The vendor's place is free; what came of the work is still to be told."""
-        if self._slots is not None:
-            self._slots.release()
-            self._state.in_use -= 1
-            self._slots = None
+        if self._placed:
+            self._placed = False
+            self._state.places.give_back()
+
+    def answering(self) -> None:
+        """The vendor's answer has begun: however long it goes on, the vendor is not silent."""
+        self._model.pace.end(self._number)
 
     @asynccontextmanager
     async def credential(self, *, within_s: float) -> AsyncIterator[str]:
@@ -212,6 +218,7 @@ class Trial:
         if not self._ended:
             self._ended = True
             self.span.end("abandoned")
+            self._model.pace.end(self._number)
             for watched, probe in self._probes:
                 watched.breaker.told_nothing(probe=probe)
             self._budget.end(retry=self._retry)
@@ -225,10 +232,12 @@ class Trial:
         self._seen(self._target.vendor.name, outcome, self._clock.monotonic() - self._began)
 
     def _note(self, sight: Sight, *, vendor_well: bool) -> None:
-        now = self._clock.monotonic()
+        now, overdue = self._clock.monotonic(), self._model.pace.end(self._number)
         for (watched, probe), well in zip(self._probes, (vendor_well, sight == "delivered"), strict=True):
-            tell = watched.breaker.succeeded if well else watched.breaker.failed
-            tell(began=self._began, probe=probe, now=now)
+            if well:
+                watched.breaker.succeeded(began=self._began, probe=probe, now=now)
+            elif probe or not overdue:
+                watched.breaker.failed(began=self._began, probe=probe, now=now)
         self._see(sight)
         self._probes = ()
 
@@ -237,15 +246,12 @@ class Trial:
         for watched, _ in self._probes:
             watched.sights.add(sight, seconds=now - self._began, now=now)
 
-    async def _wait(self, slots: asyncio.Semaphore, seconds: float) -> None:
-        self._state.waiting += 1
+    async def _wait(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(max(seconds, 0.0)):
-                await slots.acquire()
+            await self._state.places.take(within_s=seconds)
         except TimeoutError as error:
             raise VendorFailure(Failure.UNAVAILABLE, "no place at the vendor in time") from error
-        finally:
-            self._state.waiting -= 1
+        self._placed = True
 
     def __enter__(self) -> Self:
         return self
