@@ -17,6 +17,7 @@ from app.gateway.work import Cancelled, Work
 from app.store import attempts, tasks
 from app.store.attempts import Attempt, Result
 from app.store.database import Database, Tx
+from app.upstream.credentials import credential_id
 from app.wire.vendor_errors import without_keys
 
 
@@ -45,10 +46,12 @@ class AttemptRecords:
         self._faults.at("attempt.intended")
         return attempt
 
-    async def sent(self, work: Work, attempt: Attempt) -> None:
-        """From now on bytes may leave. Raises: Cancelled; then nothing leaves."""
-        at = self._clock.now()
-        if await self._write(work, lambda tx: attempts.mark_sent(tx, attempt.id, at=at), unless_cancelled=True):
+    async def sent(self, work: Work, attempt: Attempt, *, credential: str) -> None:
+        """From now on bytes may leave, with that credential. Raises: Cancelled; then nothing leaves."""
+        at, name = self._clock.now(), credential_id(credential)
+        if await self._write(
+            work, lambda tx: attempts.mark_sent(tx, attempt.id, at=at, credential=name), unless_cancelled=True
+        ):
             await self.not_sent(work, attempt)
             raise Cancelled(work.task_id)
         self._faults.at("attempt.sent")

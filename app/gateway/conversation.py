@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from app.gateway.work import Work
 from app.media.spool import SpoolFolder
 from app.store.attempts import Attempt
 from app.upstream.client import VendorClient
+from app.upstream.credentials import credential_id
 from app.upstream.trial import Trial
 
 log = structlog.get_logger(__name__)
@@ -65,10 +67,10 @@ class Conversation:
         """
         sent = False
 
-        async def before_send(call: Call) -> None:
+        async def before_send(credential: str, call: Call) -> None:
             nonlocal sent
             if call.billable and not sent:
-                await self._records.sent(work, attempt)
+                await self._records.sent(work, attempt, credential=credential)
                 sent = True
 
         try:
@@ -85,7 +87,7 @@ class Conversation:
         trial: Trial,
         request: ImageRequest,
         folder: SpoolFolder,
-        before_send: Callable[[Call], Awaitable[None]],
+        before_send: Callable[[str, Call], Awaitable[None]],
     ) -> ImageResult:
         async with asyncio.timeout(self._left_s(work)) as limit:
             async with trial.credential(within_s=self._left_s(work)) as credential:
@@ -96,7 +98,7 @@ class Conversation:
                     stop.vendor,
                     credential=credential,
                     open_sink=folder.open_sink,
-                    before_send=before_send,
+                    before_send=partial(before_send, credential),
                     more_headers=trial.span.headers,
                 )
             if isinstance(outcome, ImageResult):
@@ -105,13 +107,21 @@ class Conversation:
             return await self._poll(work, stop, outcome, folder, credential=credential)
 
     async def resume(self, work: Work, attempt: Attempt, stop: Stop, trial: Trial, folder: SpoolFolder) -> ImageResult:
-        """Polls what an earlier owner sent and the vendor accepted; it is never sent again. Raises: VendorFailure."""
+        """Polls what an earlier owner sent and the vendor accepted; it is never sent again. Raises: VendorFailure.
+
+        Vendors know work only by the credential that created it: only where that is gone is each tried in turn.
+        """
         assert attempt.handle is not None
+        known = {credential_id(key): key for key in stop.vendor.api_keys}
         try:
             with _counted(self._exchanges, work.task_id):
                 async with asyncio.timeout(self._patience_s(stop, work)):
                     return await self._poll(
-                        work, stop, Pending(attempt.handle, RESUMED_POLL_AFTER_S), folder, credential=trial
+                        work,
+                        stop,
+                        Pending(attempt.handle, RESUMED_POLL_AFTER_S),
+                        folder,
+                        credential=known.get(attempt.credential or "", trial),
                     )
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT, _TOO_SLOW) from error
