@@ -22,6 +22,7 @@ from benchmarks import routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.races import budget_race, duplicates
 from benchmarks.campaign.storm import storm
+from benchmarks.campaign.tokens import tokens
 from benchmarks.campaign.world import PRICE_UNITS, World, world
 from tests.support.databases import administer, postgresql_answers, postgresql_url
 
@@ -66,6 +67,7 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
             (f"{database}: kill storm", partial(_storm, database, 5 if quick else 200, seed)),
             (f"{database}: budget race", partial(_budgets, database, 1 if quick else 50, quick=quick)),
             (f"{database}: duplicates", partial(_duplicates, database, 5 if quick else 1000)),
+            (f"{database}: tokens", partial(_tokens, database, 500 if quick else 10_000, seed)),
         ]
     if not asked.database:
         parts += [
@@ -149,6 +151,13 @@ async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
             if (race.statuses, race.calls, race.answers, race.spent_units) != ({200: 20}, 1, 1, PRICE_UNITS):
                 wrong.append(f"round {number}: {race}")
     return f"{rounds} rounds of 20 copies, {len(gateways)} processes", wrong
+
+
+async def _tokens(database: str, requests: int, seed: int) -> tuple[str, list[str]]:
+    async with _world(database) as home:
+        processes = 2 if database == "postgresql" else 1
+        report = await tokens(home, requests=requests, processes=processes, rng=random.Random(seed))
+    return f"{report}, {processes} processes", report.wrong
 
 
 if __name__ == "__main__":
