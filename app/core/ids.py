@@ -1,19 +1,23 @@
 """Identifiers: a prefix that tells the kind, and 130 random bits, so that none can be guessed or counted."""
 
+import os
 import secrets
-from typing import Literal
+from typing import Final, Literal
 
 Prefix = Literal["acc", "key", "task", "att", "med", "chatcmpl", "req", "msg", "aud", "prc"]
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32: no i, l, o, u to misread
-_LENGTH = 26
-_SHIFTS = range(5 * (_LENGTH - 1), -1, -5)
+_ALPHABET: Final = b"0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32: no i, l, o, u to misread."""
+_DIGITS: Final = bytes(_ALPHABET[byte % 32] for byte in range(256))
+"""A random byte as a digit, all 32 being equally likely."""
+_LENGTH: Final = 26
+_TIME_LENGTH: Final = 9
+_TIME_SHIFTS: Final = range(5 * (_TIME_LENGTH - 1), -1, -5)
 
 
 def new_id(prefix: Prefix) -> str:
     """A new identifier such as `task_7zk…`: 26 base32 characters after the prefix."""
-    bits = secrets.randbits(5 * _LENGTH)
-    return prefix + "_" + "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(0, 5 * _LENGTH, 5))
+    return f"{prefix}_{_random(_LENGTH)}"
 
 
 def new_ordered_id(prefix: Prefix, at: float) -> str:
@@ -21,8 +25,13 @@ def new_ordered_id(prefix: Prefix, at: float) -> str:
 
     9 characters are the milliseconds of unix seconds `at`, 17 are random: 85 bits, enough for what is never shown.
     """
-    bits = (int(at * 1000) << 85) | secrets.randbits(85)
-    return prefix + "_" + "".join([_ALPHABET[(bits >> shift) & 31] for shift in _SHIFTS])
+    ms = int(at * 1000)
+    time = bytes([_ALPHABET[(ms >> shift) & 31] for shift in _TIME_SHIFTS]).decode()
+    return f"{prefix}_{time}{_random(_LENGTH - _TIME_LENGTH)}"
+
+
+def _random(length: int) -> str:
+    return os.urandom(length).translate(_DIGITS).decode()
 
 
 def new_key_secret() -> str:
