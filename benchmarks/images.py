@@ -57,7 +57,7 @@ class Shop:
         """A stored picture by its link."""
         parts = urlsplit(urls.pop())
         answer = await connection.ask(Ask("GET", f"{parts.path}?{parts.query}"))
-        _demand(answer.body == picture(), answer)
+        _demand(answer.is_all(picture()), answer)
         return []
 
     async def edit(self, connection: Connection) -> list[str]:
@@ -87,8 +87,7 @@ class Shop:
         return await connection.ask(Ask("GET", f"/v1/images/tasks/{task_id}?wait=60", self._headers))
 
     def _demand_picture(self, answer: Answer) -> None:
-        at = answer.body.find(self._text[:64])
-        _demand(at >= 0 and memoryview(answer.body)[at : at + len(self._text)] == self._text, answer)
+        _demand(answer.carries(self._text), answer)
 
 
 def _request(surface: str, model: str, fields: dict[str, Any]) -> tuple[str, Sequence[bytes]]:

@@ -34,23 +34,43 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """What came back: `start` to `end` of its connection's memory, until that connection asks for something else."""
 
     status: int
-    body: bytes
+    held: bytearray
+    start: int
+    end: int
+
+    @property
+    def body(self) -> bytes:
+        """A copy of the body."""
+        return bytes(memoryview(self.held)[self.start : self.end])
 
     def document(self) -> Any:
         """The body as JSON."""
         return json.loads(self.body)
 
+    def is_all(self, data: bytes) -> bool:
+        """Whether the body is this, compared in place."""
+        return self.end - self.start == len(data) and self.held.startswith(data, self.start)
+
+    def carries(self, data: bytes) -> bool:
+        """Whether this stands in the body, where its beginning first does."""
+        at = self.held.find(data[:64], self.start, self.end)
+        return 0 <= at <= self.end - len(data) and self.held.startswith(data, at)
+
 
 class Connection(asyncio.BufferedProtocol):
-    """A keep-alive connection: one request at a time."""
+    """A keep-alive connection: one request at a time. Answers arrive in memory that is kept: what the asking costs
+    must not be what is measured.
+    """
 
     def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(READ_BYTES))
-        self._held = bytearray()
-        self._wanted = 0
+        self._held = bytearray(READ_BYTES)
+        self._room = memoryview(self._held)
+        self._filled = 0
+        self._start = 0
+        self._end = 0
         self._status = 0
         self._answer: asyncio.Future[Answer] | None = None
 
@@ -61,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
     async def ask(self, ask: Ask) -> Answer:
         """Sends it and waits for the whole answer. Raises: ConnectionError."""
         self._answer = asyncio.get_running_loop().create_future()
+        self._filled = self._end = 0
         for part in ask.parts():
             self._transport.write(part)
         return await self._answer
@@ -71,28 +92,35 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the loop."""
-        return self._buffer
+        return self._room[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by the loop."""
-        self._held += self._buffer[:nbytes]
-        if not self._wanted:
-            end = self._held.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            head = bytes(self._held[:end]).lower()
-            self._status = int(head[9:12])
-            at = head.find(b"content-length:")
-            self._wanted = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            del self._held[: end + 4]
-        if len(self._held) >= self._wanted and self._answer is not None:
-            body, self._held, self._wanted = bytes(self._held), bytearray(), 0
-            self._answer.set_result(Answer(self._status, body))
+        self._filled += nbytes
+        if not self._end and not self._read_head():
+            return
+        if self._filled >= self._end and self._answer is not None:
+            self._answer.set_result(Answer(self._status, self._held, self._start, self._end))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by the loop."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("the connection was lost"))
+
+    def _read_head(self) -> bool:
+        """Finds out where the answer ends, and makes room up to there; False while its head is not whole."""
+        end = self._held.find(b"\r\n\r\n", 0, self._filled)
+        if end < 0:
+            return False
+        head = bytes(self._room[:end]).lower()
+        self._status = int(head[9:12])
+        at = head.find(b"content-length:")
+        self._start = end + 4
+        self._end = self._start + (int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
+        if self._end >= len(self._held):
+            self._held = self._held[: self._filled] + bytearray(self._end + 1 - self._filled)
+            self._room = memoryview(self._held)
+        return True
 
 
 async def connected(port: int) -> Connection:
