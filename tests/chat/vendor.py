@@ -182,9 +182,11 @@ async def world(directory: Path, *, timeout_s: float = 30, **settings: Any) -> A
     async def source() -> Revision:
         return revision
 
-    async with running_gateway(directory, source=source, **settings) as gateway:
-        yield World(gateway, vendor)
-    server.close()
+    try:
+        async with running_gateway(directory, source=source, **settings) as gateway:
+            yield World(gateway, vendor)
+    finally:
+        server.close()
 
 
 def completion(*, usage: Any = (20, 9), **more: Any) -> bytes:
