@@ -9,9 +9,10 @@ import pytest
 from app.core.attempt import AttemptState
 from app.core.task import TaskStatus
 from app.gateway.services import Services
-from app.store import attempts, ledger, tasks
+from app.store import attempts, ledger, media, tasks
 from app.store.attempts import Attempt, Result
 from app.store.database import Tx
+from app.store.media import Media
 from app.store.tasks import Finish
 from tests.admin.support import NOW, StillClock, refused, told
 from tests.store.rows import a_task, add_account, add_key, admit
@@ -40,6 +41,11 @@ def one_unknown(tx: Tx) -> None:
     outcome = Finish(TaskStatus.FAILED, error=error)
     tasks.finish(tx, "task_1", lease_token="lease", outcome=outcome, at=NOW + 10)
     ledger.release(tx, charge_id="task_1", reason="upstream_timeout", at=NOW + 10)
+
+
+def a_picture(task_id: str, position: int = 0) -> Media:
+    name = f"med_{task_id}_{position}"
+    return Media(name, task_id, "acc_1", "output", position, "image/png", "png", 8, 9, 99, "00", NOW, NOW + 9)
 
 
 async def test_a_task_is_shown_with_attempts_timeline_and_charge(admin: httpx.AsyncClient, services: Services) -> None:
@@ -126,3 +132,30 @@ async def test_tasks_are_listed_newest_first_by_account_key_status_model_and_ven
     assert await listed(vendor="painter") == ["task_1"]
     assert await listed(account="acc_1", status="queued", limit="1") == ["task_3"]
     refused(await admin.get("/admin/tasks", params={"status": "done"}), 400, "invalid_value", "status")
+
+
+async def test_a_list_shows_each_tasks_first_picture(admin: httpx.AsyncClient, services: Services) -> None:
+    def three(tx: Tx) -> None:
+        add_account(tx, units=1000)
+        for number, delivered in enumerate((2, 1, 0)):
+            admit(tx, a_task(f"task_{number}", hold_units=40, price_units=40, n=2, images_delivered=delivered))
+        erased = replace(a_picture("task_1"), erased_at=NOW + 1)
+        media.insert_all(tx, [a_picture("task_0", 1), a_picture("task_0"), erased])
+
+    await services.database.write(three)
+    items = told(await admin.get("/admin/tasks"))["items"]
+    found = {item["id"]: item["picture"] for item in items}
+    assert found["task_2"] is None
+    assert (found["task_1"]["media_id"], found["task_1"]["url"]) == ("med_task_1_0", None)
+    assert found["task_0"]["media_id"] == "med_task_0_0"
+    assert "/v1/media/med_task_0_0.png?exp=" in found["task_0"]["url"]
+
+
+async def test_what_is_kept_for_ourselves_is_not_shown(admin: httpx.AsyncClient, services: Services) -> None:
+    def one(tx: Tx) -> None:
+        add_account(tx, units=1000)
+        record = {"prompt": "a mug", "base_url": "http://gw.example", "trace": "00-1-1-01"}
+        admit(tx, a_task(hold_units=40, price_units=40, request=record))
+
+    await services.database.write(one)
+    assert told(await admin.get("/admin/tasks/task_1"))["request"] == {"prompt": "a mug"}

@@ -26,6 +26,7 @@ PAGES: Final = {
     "/usage": "Usage",
     "/ledger": "Ledger",
     "/audit": "Audit",
+    "/system": "System",
 }
 PHONE: Final = {"width": 390, "height": 844}
 

@@ -1,15 +1,20 @@
 """Tasks as operators read them: what was asked, each attempt, what happened when, and the money."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from app.store import attempts, ledger, media, tasks
 from app.store.attempts import Attempt
 from app.store.database import Tx
 from app.store.ledger import Entry
 from app.store.media import Media
+from app.store.sql import Page
 from app.store.tasks import Task
 from app.web.admin.rendering import Document, render_entry, seconds
+
+_OURS: Final = frozenset({"base_url", "trace"})
+"""What is kept beside a request for ourselves: where links are to lead, and the trace it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,18 @@ def task_file(tx: Tx, task_id: str) -> TaskFile | None:
     return TaskFile(task, attempts.list_for_task(tx, task_id), entries[::-1], media.list_for_task(tx, task_id))
 
 
-def render_task(task: Task) -> Document:
-    """A task as one line of a list."""
+def first_pictures(tx: Tx, page: Page[Task]) -> dict[str, Media]:
+    """The first picture of each task of a list that has one, erased ones included."""
+    found = media.list_for_tasks(tx, [task.id for task in page.items if task.images_delivered])
+    return {task_id: pictures[0] for task_id, pictures in found.items()}
+
+
+def render_line(task: Task, first: Media | None, link: Callable[[Media], str]) -> Document:
+    """A task as one line of a list, with its first picture."""
+    return {**_task(task), "picture": None if first is None else _picture(first, link)}
+
+
+def _task(task: Task) -> Document:
     return {
         "id": task.id,
         "account_id": task.account_id,
@@ -59,9 +74,9 @@ def render_task_file(file: TaskFile, link: Callable[[Media], str]) -> Document:
     """A task with all that is recorded about it. `link` makes the address under which a picture is served."""
     task = file.task
     return {
-        **render_task(task),
+        **_task(task),
         "catalog_revision": task.catalog_revision,
-        "request": dict(task.request),
+        "request": _request(task.request),
         "text": task.text,
         "usage": None if task.usage is None else dict(task.usage),
         "warnings": [dict(warning) for warning in task.warnings],
@@ -74,6 +89,10 @@ def render_task_file(file: TaskFile, link: Callable[[Media], str]) -> Document:
         "charge": _charge(file),
         "timeline": _timeline(file),
     }
+
+
+def _request(record: Mapping[str, object]) -> Document:
+    return {name: value for name, value in record.items() if name not in _OURS}
 
 
 def _attempt(tried: Attempt) -> Document:

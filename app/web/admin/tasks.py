@@ -1,5 +1,6 @@
 """`/admin/tasks`: every task of every account, with attempts, timeline and charge."""
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter
@@ -15,9 +16,11 @@ from app.gateway.unknown import Outcome, resolve_unknown
 from app.store import tasks
 from app.store.database import Tx
 from app.store.media import Media
+from app.store.sql import Page
+from app.store.tasks import Task
 from app.web.admin.forms import ACTOR, EntityId, IdQuery, Listing, NameQuery, admin_router, read_form, takes
 from app.web.admin.rendering import render_page
-from app.web.admin.task_view import TaskFile, render_task, render_task_file, task_file
+from app.web.admin.task_view import TaskFile, first_pictures, render_line, render_task_file, task_file
 from app.web.origin import base_url_of
 
 LINK_S: Final = 3600
@@ -46,10 +49,11 @@ def router(services: Services) -> APIRouter:
     routes = admin_router(services)
 
     @routes.get("/tasks")
-    async def index(query: Annotated[TaskListing, InQuery()]) -> Response:
-        """Tasks, newest first."""
-        page = await services.database.read(
-            lambda tx: tasks.list_page(
+    async def index(request: Request, query: Annotated[TaskListing, InQuery()]) -> Response:
+        """Tasks, newest first, each with its first picture."""
+
+        def listed(tx: Tx) -> tuple[Page[Task], dict[str, Media]]:
+            page = tasks.list_page(
                 tx,
                 account_id=query.account,
                 key_id=query.key,
@@ -59,8 +63,11 @@ def router(services: Services) -> APIRouter:
                 after=query.after,
                 limit=query.limit,
             )
-        )
-        return JSONResponse(render_page(page, render_task))
+            return page, first_pictures(tx, page)
+
+        page, firsts = await services.database.read(listed)
+        link = link_for(request)
+        return JSONResponse(render_page(page, lambda task: render_line(task, firsts.get(task.id), link)))
 
     @routes.get("/tasks/{task_id}")
     async def show(request: Request, task_id: EntityId) -> Response:
@@ -87,11 +94,10 @@ def router(services: Services) -> APIRouter:
     def answer(request: Request, file: TaskFile | None) -> Response:
         if file is None:
             raise NotFound("There is no task with this id.", code="task_not_found")
+        return JSONResponse(render_task_file(file, link_for(request)))
+
+    def link_for(request: Request) -> Callable[[Media], str]:
         base_url = base_url_of(request, services)
-
-        def link(picture: Media) -> str:
-            return services.signer.url(base_url, picture.id, picture.extension, lifetime_s=LINK_S)
-
-        return JSONResponse(render_task_file(file, link))
+        return lambda picture: services.signer.url(base_url, picture.id, picture.extension, lifetime_s=LINK_S)
 
     return routes

@@ -98,7 +98,6 @@ _TASK: Final = {
     "deadline_at": TIME,
     "expires_at": or_null(TIME),
 }
-TASK: Final = obj(_TASK)
 _ATTEMPT: Final = obj(
     {
         "id": TEXT,
@@ -133,6 +132,7 @@ _PICTURE: Final = obj(
         "erased_at": or_null(TIME),
     }
 )
+TASK: Final = obj({**_TASK, "picture": or_null(_PICTURE)})
 _CHARGE: Final = obj(
     {
         "price_units": COUNT,

@@ -12,6 +12,7 @@ import { modelPage, modelsPage } from "./pages/models.js";
 import { overviewPage } from "./pages/overview.js";
 import { playgroundPage } from "./pages/playground.js";
 import { signInPage } from "./pages/signin.js";
+import { systemPage } from "./pages/system.js";
 import { taskPage } from "./pages/task.js";
 import { tasksPage } from "./pages/tasks.js";
 import { usagePage } from "./pages/usage.js";
@@ -27,7 +28,7 @@ const GROUPS = [
   ["Watch", [["/", "Overview", "overview"], ["/tasks", "Tasks", "tasks"], ["/vendors", "Vendors", "vendors"], ["/webhooks", "Webhooks", "webhooks"]]],
   ["Serve", [["/models", "Models", "models"], ["/catalog", "Catalog", "catalog"], ["/playground", "Playground", "playground"]]],
   ["Bill", [["/accounts", "Accounts", "accounts"], ["/keys", "Keys", "keys"], ["/usage", "Usage", "usage"], ["/ledger", "Ledger", "ledger"]]],
-  ["Prove", [["/audit", "Audit", "audit"]]],
+  ["Keep", [["/audit", "Audit", "audit"], ["/system", "System", "vault"]]],
 ];
 const THEMES = { system: ["system", "As the system"], light: ["sun", "Light"], dark: ["moon", "Dark"] };
 
@@ -46,6 +47,7 @@ route("/keys", keysPage);
 route("/usage", usagePage);
 route("/ledger", ledgerPage);
 route("/audit", auditPage);
+route("/system", systemPage);
 
 const app = document.getElementById("app");
 const main = h("main", { class: "main", id: "main", tabindex: "-1" });

@@ -1,7 +1,7 @@
 // The audit: who changed what, from what to what.
 
 import { h } from "../dom.js";
-import { money, moment } from "../format.js";
+import { bytes, money, moment } from "../format.js";
 import { badge, heading, to, when } from "../parts/bits.js";
 import { jsonBlock } from "../parts/code.js";
 import { filters } from "../parts/form.js";
@@ -47,7 +47,7 @@ function difference({ before, after }) {
   const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
   const words = names.map((name) => [name, [before?.[name], after?.[name]].filter((value) => value !== undefined)])
     .filter(([, values]) => values.some((value) => value !== null)).slice(0, SHOWN_MOST)
-    .map(([name, values]) => `${name.replace(/_(units|at)$/, "").replaceAll("_", " ")}: ${values.map((value) => short(name, value)).join(" → ")}`);
+    .map(([name, values]) => `${name.replace(/_(units|at|bytes)$/, "").replaceAll("_", " ")}: ${values.map((value) => short(name, value)).join(" → ")}`);
   if (names.length === 0) return h("span", { class: "muted" }, "–");
   return h("details", { class: "folded" }, h("summary", {}, words.join(", ") || "nothing but empty fields"), jsonBlock({ before, after }));
 }
@@ -56,6 +56,7 @@ function short(name, value) {
   if (value === null) return "none";
   if (typeof value === "number" && /(^|_)units$/.test(name)) return money(value);
   if (typeof value === "number" && name.endsWith("_at")) return moment(value);
+  if (typeof value === "number" && name.endsWith("_bytes")) return bytes(value);
   if (typeof value === "object" && "units" in value) return `${money(value.units)} ${value.period ?? ""}`;
   if (Array.isArray(value) && value.some((one) => typeof one === "object")) return String(value.length);
   const text = Array.isArray(value) ? value.join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value);

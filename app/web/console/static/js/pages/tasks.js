@@ -18,7 +18,7 @@ const FRESH_MS = 5000;
 export async function tasksPage({ query, signal }) {
   const [nameOf, choices] = await Promise.all([namesOf("/accounts", signal), choicesOf(signal)]);
   const { view = "table", ...asked } = query;
-  const render = view === "pictures" ? (items) => gallery(items, signal) : (items) => taskTable(items, nameOf);
+  const render = view === "pictures" ? (items) => gallery(items) : (items) => taskTable(items, nameOf);
   const none = () => (Object.keys(asked).length ? empty("No task is like that", "Take a filter away to see more.") : empty("No tasks yet", "Each image request becomes a task.", to("/playground", "Make one in the playground")));
   const list = listing({ path: "/tasks", query: asked, limit: view === "pictures" ? 24 : 50, signal, what: "The list of tasks", render, none });
   every(FRESH_MS, () => view !== "pictures" && list.again(), signal, list);
@@ -40,7 +40,7 @@ export function taskTable(items, nameOf = (id) => id) {
   return table({
     caption: "Tasks", items, open: (task) => link(`/tasks/${task.id}`),
     columns: [
-      { label: "Task", cell: (task) => idLink(`/tasks/${task.id}`, task.id) },
+      { label: "Task", cell: (task) => h("div", { class: "pictured" }, thumbnail(task, { small: true }), idLink(`/tasks/${task.id}`, task.id)) },
       { label: "State", cell: (task) => h("span", {}, badge(task.status), task.error && h("div", { class: "small muted" }, task.error.code)) },
       { label: "Model", cell: (task) => task.model },
       { label: "Surface", cell: (task) => h("span", {}, task.surface.replaceAll("_", " "), task.mode === "async" && h("span", { class: "muted" }, " async")) },
@@ -60,9 +60,9 @@ function took(task) {
   return seconds < 1 ? "< 1 s" : duration(seconds);
 }
 
-function gallery(items, signal) {
+function gallery(items) {
   return h("ul", { class: "gallery" }, items.map((task) => h("li", {}, h("a", { href: link(`/tasks/${task.id}`), "aria-label": `Task ${task.id}, ${task.model}, ${task.status}` },
-    thumbnail(task, signal),
+    thumbnail(task),
     h("div", { class: "gallery-model" }, task.model),
     h("div", { class: "gallery-text small muted" }, badge(task.status), task.images_delivered > 1 && h("span", {}, `× ${task.images_delivered}`), when(task.created_at))))));
 }

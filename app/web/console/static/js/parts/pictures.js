@@ -1,14 +1,12 @@
 // Pictures of tasks: as they come in lists, and one large.
 
-import { get } from "../api.js";
-import { fill, h } from "../dom.js";
+import { h } from "../dom.js";
 import { bytes } from "../format.js";
 import { button } from "./bits.js";
 import { open } from "./dialog.js";
 
-const AT_ONCE = 4;
-const waiting = [];
-let running = 0;
+const KEPT_MS = 30 * 60_000;
+const links = new Map();
 
 /** The address of a picture on this host: links may name the public one, which the page's policy keeps out. */
 export function here(url) {
@@ -25,38 +23,22 @@ export function picture(result, { alt = "A picture of this task" } = {}) {
     h("figcaption", { class: "small muted" }, about));
 }
 
-/** The first picture of a task, asked for when it comes into view; a few at a time. */
-export function thumbnail(task, signal) {
-  const place = h("div", { class: "thumb" });
-  if (task.images_delivered === 0) return fill(place, h("span", { class: "muted small" }, task.error?.code ?? "no picture yet"));
-  const watcher = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watcher.disconnect();
-    waiting.push({ task, place, signal });
-    next();
-  });
-  watcher.observe(place);
-  signal.addEventListener("abort", () => watcher.disconnect());
-  return place;
+/** The first picture of a task in a list. `small`: beside words that say the same. */
+export function thumbnail(task, { small = false } = {}) {
+  const place = (...inside) => h("div", { class: small ? "thumb small-thumb" : "thumb" }, inside);
+  const words = (text) => (small ? null : h("span", { class: "muted small" }, text));
+  if (task.picture === null) return place(words(task.error?.code ?? (task.images_delivered ? "" : "no picture yet")));
+  if (task.picture.url === null) return place(words("erased"));
+  const { width, height } = task.picture;
+  return place(h("img", { src: kept(task.picture), alt: "", width, height, loading: "lazy", decoding: "async" }));
 }
 
-async function next() {
-  if (running >= AT_ONCE || waiting.length === 0) return;
-  const { task, place, signal } = waiting.shift();
-  running += 1;
-  try {
-    if (!signal.aborted) show(place, await get(`/tasks/${task.id}`, {}, { signal }));
-  } catch (error) {
-    if (error.name !== "AbortError") fill(place, h("span", { class: "muted small" }, error.message));
-  }
-  running -= 1;
-  next();
-}
-
-function show(place, task) {
-  const [first] = task.results;
-  const gone = h("span", { class: "muted small" }, "erased");
-  fill(place, first?.url ? h("img", { src: here(first.url), alt: task.request.prompt ?? "", loading: "lazy" }) : gone);
+/** A picture's address, the same for a while: each list brings new links, and a new one would be fetched anew. */
+function kept({ media_id: id, url }) {
+  const known = links.get(id);
+  if (known && Date.now() - known.at < KEPT_MS) return known.url;
+  links.set(id, { url: here(url), at: Date.now() });
+  return here(url);
 }
 
 function large(result, alt) {
