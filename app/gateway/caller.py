@@ -96,6 +96,8 @@ class Callers:
         if found is None:
             return None
         caller = Caller(*found)
+        if caller.key.revoked_at is not None:
+            return caller  # not remembered: it takes as long as one that never was (fault-cases A8)
         self._known[secret_hash] = (now + CACHE_S, caller)
         self._known.move_to_end(secret_hash)
         if len(self._known) > CACHE_KEYS_MAX:
