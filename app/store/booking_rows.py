@@ -51,7 +51,10 @@ def rows_of(tx: Connection) -> "SqliteRows | SqlRows":
 
 
 class SqlRows:
-    """By SQLAlchemy. What is read stays locked until the transaction ends, and is locked in the order of the keys."""
+    """By SQLAlchemy. What is read stays locked until the transaction ends, and is locked in the order of the keys.
+
+    The account is locked as a change of its balance locks it, no more: rows that only refer to it are added meanwhile.
+    """
 
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
@@ -69,7 +72,7 @@ class SqlRows:
     def accounts(self, ids: Sequence[str]) -> list[Row]:
         """Id, billing, balance and held units. `ids` are sorted."""
         columns = (accounts.c.id, accounts.c.billing, accounts.c.balance_units, accounts.c.held_units)
-        found = select(*columns).where(accounts.c.id.in_(ids)).order_by(accounts.c.id).with_for_update()
+        found = select(*columns).where(accounts.c.id.in_(ids)).order_by(accounts.c.id).with_for_update(key_share=True)
         return [tuple(row) for row in self._tx.execute(found)]
 
     def set_periods(self, rows: Iterable[Row]) -> None:

@@ -81,15 +81,15 @@ def book(
     Raises: IntegrityError when a charge was held or settled before: nothing of the batch is written (L3).
     """
     rows = rows_of(tx)
-    settlements = [each if each.kept is None else _keep(tx, each, each.kept) for each in settlements]
     touched = [*holds, *(settlement.hold for settlement in settlements)]
-    # The keys' periods first, then the accounts, each in order: the same everywhere cannot deadlock (see `ledger`).
+    # The accounts first, then the keys' periods, each in order: the same everywhere cannot deadlock (see `ledger`).
+    found = rows.accounts(sorted({hold.account_id for hold in touched}))
+    locked = {id_: _Account(billing == "unlimited", balance, held) for id_, billing, balance, held in found}
     wanted = sorted({(hold.key.key_id, hold.period) for hold in touched if hold.period is not None})
     periods = (
         {(key_id, name): _Period(held, spent) for key_id, name, held, spent in rows.periods(wanted)} if wanted else {}
     )
-    found = rows.accounts(sorted({hold.account_id for hold in touched}))
-    locked = {id_: _Account(billing == "unlimited", balance, held) for id_, billing, balance, held in found}
+    settlements = [each if each.kept is None else _keep(tx, each, each.kept) for each in settlements]
     entries: list[Row] = []
     for settlement in settlements:
         _settle(settlement, locked, periods, entries)

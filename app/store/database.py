@@ -24,7 +24,7 @@ RETRY_AFTER_S: Final = 2.0
 class Backend(Protocol):
     """How one kind of database runs a unit of work."""
 
-    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs it in a transaction; when this returns it is committed, and on the disk if `flush` says so."""
         ...
 
@@ -68,7 +68,7 @@ class Database:
             case other:
                 raise ValueError(f"{other} is not supported: use sqlite+aiosqlite or postgresql+asyncpg")
 
-    async def write(self, unit: Callable[[Connection], T], *, flush: bool = True) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool = True, account_id: str | None = None) -> T:
         """Runs a unit of work in one transaction. Returned: committed. Raised: rolled back, others unharmed.
 
         Cancelling the caller does not interrupt it: it still commits or rolls back as a whole.
@@ -76,11 +76,14 @@ class Database:
         `flush` False is for what is worth nothing without a later write. Others see it, and it outlives this process,
         but a loss of power (on PostgreSQL: of the server) may undo it until the next flushed write has returned.
 
+        `account_id` is for what changes the account's row, which has one writer at a time: such units of this process
+        share a transaction and wait for one commit. On SQLite all do, whatever they are about.
+
         Raises:
             Overloaded (storage_unavailable): the database is locked, gone, full or read-only. When the connection broke
                 during the commit, it may have been committed: read again by id.
         """
-        return await guarded(self._backend.write(unit, flush=flush))
+        return await guarded(self._backend.write(unit, flush=flush, account_id=account_id))
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""

@@ -1,24 +1,31 @@
-"""PostgreSQL: a pool of connections, one transaction per unit of work, and limits on how long anything may take."""
+"""PostgreSQL: a pool of connections, one transaction per unit of work or per group of them, and limits on how long
+anything may take.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.core.clock import Clock
+from app.store.account_group import BATCH_MAX, AccountGroup
 from app.store.columns import to_json
+from app.store.gather import Gather
+from app.store.tries import TRIES_MAX, disconnected, undone
 
 T = TypeVar("T")
 
-TRIES_MAX: Final = 4
 OVERFLOW: Final = 5
 POOL_WAIT_S: Final = 2.0
 READY_S: Final = 3.0
 """For a connection that answers. A network that swallows packets must not hold requests until TCP gives up (F8)."""
+IDLE_S: Final = 1.0
+"""A connection that was not used for so long is asked whether it is still there."""
 UNIT_S: Final = 15.0
 """For a unit of work, above the server's own limits; see `sql.allow_long`."""
 LIMITS_MS: Final = {
@@ -28,7 +35,7 @@ LIMITS_MS: Final = {
 }
 """Fault-cases section 5, row PostgreSQL."""
 
-_RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: rolled back by the server
+_CLOCK: Final = Clock()  # the machine's: connections age, whatever time it is for the units
 
 
 class PostgresqlBackend:
@@ -37,6 +44,7 @@ class PostgresqlBackend:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._running: set[asyncio.Task[object]] = set()
+        self._gathers: dict[str, Gather] = {}
 
     @classmethod
     async def open(cls, url: URL, *, pool_size: int, own_clock: bool) -> "PostgresqlBackend":
@@ -48,8 +56,10 @@ class PostgresqlBackend:
         await backend.read(lambda tx: tx.exec_driver_sql("SELECT 1").scalar_one())
         return backend
 
-    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs a unit in its own task, which the caller's cancellation does not reach (SQLAlchemy #8145, #12076)."""
+        if account_id is not None:
+            return await self._gather_of(account_id).write(unit, flush=flush)
         task = asyncio.get_running_loop().create_task(self._write(unit, flush))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -64,9 +74,20 @@ class PostgresqlBackend:
 
     async def close(self) -> None:
         """Waits for what is running and closes the pool."""
+        for gather in tuple(self._gathers.values()):
+            await gather.close()
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()
+
+    def _gather_of(self, account_id: str) -> Gather:
+        """Where the account's units wait; it is there as long as any does."""
+        gather = self._gathers.get(account_id)
+        if gather is None:
+            group = AccountGroup(account_id, self._transaction)
+            gather = Gather(group.run, most=BATCH_MAX, then=lambda: self._gathers.pop(account_id))
+            self._gathers[account_id] = gather
+        return gather
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -80,39 +101,69 @@ class PostgresqlBackend:
             prolong(UNIT_S)
             yield await connection.execution_options(prolong=prolong)
 
+    @asynccontextmanager
+    async def _transaction(self, flush: bool) -> AsyncIterator[AsyncConnection]:
+        async with self._connected() as connection, connection.begin():
+            if not flush:
+                await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+            yield connection
+
     async def _write(self, unit: Callable[[Connection], T], flush: bool) -> T:
         for left in reversed(range(TRIES_MAX)):
+            committing = False
             try:
-                async with self._connected() as connection, connection.begin():
-                    if not flush:
-                        await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
-                    return await connection.run_sync(unit)
+                async with self._transaction(flush) as connection:
+                    value = await connection.run_sync(unit)
+                    committing = True
+                return value
             except DBAPIError as error:
-                if not left or sqlstate(error) not in _RETRIED:
+                if not left or committing or not undone(error):
                     raise
         raise AssertionError("the last try returns or raises")
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
-        async with self._connected() as opened:
-            connection = await opened.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            return await connection.run_sync(query)
-
-
-def sqlstate(error: DBAPIError) -> str | None:
-    """PostgreSQL's five-character code of an error."""
-    code: str | None = getattr(error.orig, "sqlstate", None)
-    return code
+        for left in reversed(range(TRIES_MAX)):
+            try:
+                async with self._connected() as opened:
+                    connection = await opened.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                    return await connection.run_sync(query)
+            except DBAPIError as error:
+                if not left or not disconnected(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
 
 def create_postgresql_engine(url: URL, *, pool_size: int, limits: dict[str, str]) -> AsyncEngine:
-    """An engine whose sessions have those limits."""
-    return create_async_engine(
+    """An engine whose sessions have those limits, and whose idle connections are asked before they are used.
+
+    SQLAlchemy's own ping asks at every use, with a transaction around the question: three round trips for a unit of
+    work that may need four. A connection that broke within the last second fails what is tried next, which is undone
+    and tried again.
+    """
+    engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=OVERFLOW,
         pool_timeout=POOL_WAIT_S,
-        pool_pre_ping=True,
         connect_args={"timeout": READY_S, "server_settings": {"application_name": "oneshape", **limits}},
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: object, record: Any) -> None:
+        record.info["used_at"] = _CLOCK.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: object) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or _CLOCK.monotonic() - used_at < IDLE_S:
+            return
+        try:
+            connection.run_async(lambda driver: driver.execute(""))
+        except Exception as error:
+            raise DisconnectionError from error
+
+    return engine

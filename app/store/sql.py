@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, extract, func, literal, select, tuple_
@@ -28,9 +29,14 @@ class Page(Generic[T]):
 
 def insert_if_absent(tx: Connection, table: Table) -> Insert:
     """An INSERT that does nothing (rowcount 0) when a unique key is taken, and does not spoil the transaction."""
-    if tx.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    return _insert_if_absent(tx.dialect.name, table)
+
+
+@cache  # building it costs more than running it
+def _insert_if_absent(dialect: str, table: Table) -> Insert:
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing().inline()
+    return sqlite.insert(table).on_conflict_do_nothing().inline()
 
 
 def now(tx: Connection, at: float) -> ColumnElement[float]:

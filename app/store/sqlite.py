@@ -57,7 +57,7 @@ class SqliteBackend:
         tx = await asyncio.get_running_loop().run_in_executor(write_thread, writing.connect)
         return cls(writing, reading, Writer(tx, write_thread), (write_thread, read_threads))
 
-    async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs a unit in the writer's next transaction."""
         return await self._writer.write(unit, flush=flush)
 

@@ -20,6 +20,8 @@ Mode = Literal["sync", "async"]
 QUEUED: Final = tasks.c.status == literal_column("'queued'")
 IN_PROGRESS: Final = tasks.c.status == literal_column("'in_progress'")
 
+_INSERT: Final = insert(tasks)
+
 
 class LeaseLost(Exception):
     """Another worker, a sweeper or the client ended or took the task: what was about to be written is void."""
@@ -82,7 +84,7 @@ class Finish:
 def create(tx: Connection, task: Task) -> None:
     """Adds a task, queued, or in progress with the lease of the process that serves it."""
     assert task.status in (TaskStatus.QUEUED, TaskStatus.IN_PROGRESS)
-    tx.execute(insert(tasks).values({**asdict(task), "warnings": list(task.warnings)}))
+    tx.execute(_INSERT, {**asdict(task), "warnings": list(task.warnings)})
 
 
 def get(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
