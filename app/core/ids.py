@@ -25,9 +25,13 @@ def new_ordered_id(prefix: Prefix, at: float) -> str:
 
     9 characters are the milliseconds of unix seconds `at`, 17 are random: 85 bits, enough for what is never shown.
     """
+    return f"{ordered_ids_from(prefix, at)}{_random(_LENGTH - _TIME_LENGTH)}"
+
+
+def ordered_ids_from(prefix: Prefix, at: float) -> str:
+    """What sorts before every ordered identifier of unix seconds `at` or later, and after every earlier one."""
     ms = int(at * 1000)
-    time = bytes([_ALPHABET[(ms >> shift) & 31] for shift in _TIME_SHIFTS]).decode()
-    return f"{prefix}_{time}{_random(_LENGTH - _TIME_LENGTH)}"
+    return f"{prefix}_{bytes([_ALPHABET[(ms >> shift) & 31] for shift in _TIME_SHIFTS]).decode()}"
 
 
 def _random(length: int) -> str:

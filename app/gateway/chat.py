@@ -76,7 +76,7 @@ class Chats:
         targets = self._router.order(self._router.usable(model))[:ATTEMPTS_MAX]
         if not targets:
             raise nobody()
-        bill = await self._books.open(caller, model, request, at=self._clock.now(), keeping=keeping)
+        bill = await self._books.open(caller, model, request, targets[0], at=self._clock.now(), keeping=keeping)
         target, answer = await self._ask(bill, targets)
         if isinstance(answer, Streaming):
             return self._relay(bill, target, answer)

@@ -28,6 +28,7 @@ ENTRY_COLUMNS: Final = (
     "hold_units",
     "price",
     "reason",
+    "work",
     "estimated",
     "at",
 )

@@ -4,25 +4,41 @@ A batch reads the counters it touches once, locked, works on them in memory and 
 statements would do, in about ten.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, literal_column, select
 
 from app.core.errors import InsufficientQuota
+from app.core.ids import ordered_ids_from
 from app.core.pricing import MAX_UNITS
 from app.store import idempotency
 from app.store.booking_rows import CHAT_COLUMNS, PeriodKey, Row, rows_of
 from app.store.chats import Chat
 from app.store.idempotency import Kept
 from app.store.ledger import KeyBudget, period_of
+from app.store.sql import allow_long
+from app.store.tables import ledger_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who serves a text request, for whoever finds its hold without an end: the id of the process, the model, the
+    vendor that is asked first, and what it may bill at most.
+    """
+
+    process: str
+    model: str
+    vendor: str
+    vendor_model: str
+    exposure_units: int
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Units to be taken out of what the key's budget and the account have. `price` is kept with it (L17).
+    """Units to be taken out of what the key's budget and the account have. `price` and `work` are kept with it (L17).
 
     `period`: that of the key's budget, by the hold's own time (L15); None: the key has no budget.
     """
@@ -34,6 +50,7 @@ class Hold:
     price: Mapping[str, Any]
     at: float
     period: str | None = None
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,8 @@ class _Period:
     spent: int
     changed: bool = False
 
+
+LONG_S: Final = 60
 
 _CHAT_ROW: Final = attrgetter(*CHAT_COLUMNS)
 
@@ -101,9 +120,58 @@ def book(
     return refusals
 
 
+def open_holds(tx: Connection, *, since: float, before: float) -> tuple[Hold, ...]:
+    """Holds of text requests without an end, made from unix seconds `since` until before `before`, oldest first.
+
+    Text requests' ids sort by time, so only the ledger's index of that time is read: seconds for a million.
+    """
+    allow_long(tx, seconds=LONG_S)
+    query = (
+        select(ledger_entries)
+        .where(ledger_entries.c.kind == literal_column("'hold'"), ~_resolved(ledger_entries.c.charge_id))
+        .where(ledger_entries.c.charge_id >= ordered_ids_from("chatcmpl", since))
+        .where(ledger_entries.c.charge_id < ordered_ids_from("chatcmpl", before))
+        .order_by(ledger_entries.c.charge_id)
+    )
+    return tuple(_hold_of(dict(row._mapping)) for row in tx.execute(query))
+
+
+def end_lost(tx: Connection, settlement: Settlement) -> bool:
+    """Settles what its own process will not. False: somebody has, and nothing is written."""
+    hold = settlement.hold
+    rows_of(tx).accounts([hold.account_id])  # locked: whoever else resolves the charge has done so, or waits
+    if tx.scalar(select(_resolved(hold.charge_id))):
+        return False
+    book(tx, [], [settlement])
+    return True
+
+
+def held(tx: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of the charge ids that a hold was made for."""
+    query = select(ledger_entries.c.charge_id).where(
+        ledger_entries.c.charge_id.in_(ids), ledger_entries.c.kind == literal_column("'hold'")
+    )
+    return frozenset(tx.execute(query).scalars())
+
+
+def _resolved(charge: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """Whether a charge was captured or released."""
+    entry = ledger_entries.alias()
+    resolution = entry.c.kind.in_((literal_column("'capture'"), literal_column("'release'")))
+    return select(entry.c.seq).where(entry.c.charge_id == charge, resolution).exists()
+
+
+def _hold_of(row: Mapping[str, Any]) -> Hold:
+    work = None if row["work"] is None else Work(**row["work"])
+    key = KeyBudget(row["key_id"])
+    return Hold(row["charge_id"], row["account_id"], key, row["units"], row["price"], row["at"], row["period"], work)
+
+
 def _keep(tx: Connection, settlement: Settlement, kept: Kept) -> Settlement:
-    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7)."""
-    if idempotency.keep(tx, kept, at=settlement.chat.finished_at):
+    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7). A claim that was
+    made late is nobody's leave to work: where another request has it, both have worked.
+    """
+    if idempotency.keep(tx, kept, at=settlement.chat.finished_at) or kept.fingerprint is not None:
         return settlement
     return replace(settlement, chat=replace(settlement.chat, units=0, outcome="superseded"))
 
@@ -177,7 +245,7 @@ def _entry(
     estimated: bool = False,
 ) -> Row:
     """A row, in the order of `ENTRY_COLUMNS`."""
-    price = hold.price if kind == "hold" else None
+    price, work = (hold.price, hold.work) if kind == "hold" else (None, None)
     return (
         hold.account_id,
         hold.key.key_id,
@@ -188,9 +256,21 @@ def _entry(
         hold_units,
         price,
         reason,
+        None if work is None else _told(work),
         estimated,
         at,
     )
+
+
+def _told(work: Work) -> dict[str, Any]:
+    """As it is kept; `asdict` would cost as much as all the rest."""
+    return {
+        "process": work.process,
+        "model": work.model,
+        "vendor": work.vendor,
+        "vendor_model": work.vendor_model,
+        "exposure_units": work.exposure_units,
+    }
 
 
 def _refusal(units: int, left: int, says: str) -> InsufficientQuota:

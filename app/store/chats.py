@@ -1,9 +1,10 @@
 """Text requests that were served: what they used, cost and were charged. Their money is in the ledger, by their id."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from app.store.tables import chats
 
@@ -40,3 +41,8 @@ _INSERT: Final = insert(chats)
 def record(tx: Connection, chat: Chat) -> None:
     """Adds it, in the transaction that captures or releases its hold."""
     tx.execute(_INSERT, asdict(chat))
+
+
+def recorded(tx: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of the ids whose request is over and on record."""
+    return frozenset(tx.execute(select(chats.c.id).where(chats.c.id.in_(ids))).scalars())

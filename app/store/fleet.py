@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
-from app.store.sql import insert_if_absent
+from app.store.sql import insert_if_absent, now
 from app.store.tables import drained_vendors, workers
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that works on tasks; its heartbeat is unix seconds by its own clock, for display."""
+    """A process that serves or works on tasks. Its heartbeat is unix seconds by the database's clock (L14)."""
 
     id: str
     started_at: float
@@ -19,9 +19,21 @@ class Process:
 
 def heartbeat(tx: Connection, process_id: str, *, at: float) -> None:
     """Says that a process is alive; the first time it is also when it started."""
-    beat = update(workers).where(workers.c.id == process_id).values(heartbeat_at=at)
+    beat = update(workers).where(workers.c.id == process_id).values(heartbeat_at=now(tx, at))
     if tx.execute(beat).rowcount == 0:
-        tx.execute(insert_if_absent(tx, workers).values(id=process_id, started_at=at, heartbeat_at=at))
+        first = {"id": process_id, "started_at": at, "heartbeat_at": now(tx, at)}
+        tx.execute(insert_if_absent(tx, workers).values(first))
+
+
+def silent(tx: Connection, *, at: float, seconds: float) -> tuple[Process, ...]:
+    """Processes that have not left and not beaten for so long."""
+    query = select(workers).where(workers.c.heartbeat_at <= now(tx, at) - seconds)
+    return tuple(Process(**row._mapping) for row in tx.execute(query))
+
+
+def forget(tx: Connection, *, at: float, seconds: float) -> None:
+    """Removes processes that have been silent for so long: they died, and nobody asks for them any more."""
+    tx.execute(delete(workers).where(workers.c.heartbeat_at <= now(tx, at) - seconds))
 
 
 def leave(tx: Connection, process_id: str) -> None:

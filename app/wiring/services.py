@@ -19,6 +19,7 @@ from app.gateway.chat_repeats import ChatRepeats
 from app.gateway.faults import Faults
 from app.gateway.gauges import Gauges
 from app.gateway.limits import RateLimits, Rates
+from app.gateway.lost_texts import LostTexts
 from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.operations import Operations, make_operations
 from app.gateway.plan import Planner
@@ -73,7 +74,7 @@ async def open_services(
             rates=_open_rates(stack, settings, clock),
             accounts=Accounts(ground.database, hasher, clock=clock),
             images=machinery.images,
-            chats=_make_chats(stack, ground),
+            chats=_make_chats(stack, ground, owner),
             tasks=machinery.tasks,
             operations=_make_operations(ground),
             media=ground.media,
@@ -90,8 +91,9 @@ async def open_services(
         )
 
 
-def _make_chats(stack: AsyncExitStack, ground: Ground) -> Chats:
-    settings, transport, books = ground.settings, HttpTransport(), ChatBooks(ground.database, ground.metrics)
+def _make_chats(stack: AsyncExitStack, ground: Ground, owner: str) -> Chats:
+    settings, transport = ground.settings, HttpTransport()
+    books = ChatBooks(ground.database, ground.metrics, clock=ground.clock, process=owner)
     stack.push_async_callback(transport.aclose)
     stack.push_async_callback(books.close)
     waits = ChatWaits(
@@ -189,6 +191,7 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         claims=claims,
         settlement=machinery.settlement,
         media=ground.media,
+        lost_texts=LostTexts(database, clock=clock, silent_s=settings.task_lease_s),
         every_s=settings.task_sweep_s,
     )
     orphans = Orphans(database, ground.media, clock=clock, task_deadline_s=settings.task_deadline_s)

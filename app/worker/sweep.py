@@ -9,15 +9,17 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError, UpstreamTimeout
 from app.core.media import MediaStore
 from app.core.task import TaskStatus
+from app.gateway.lost_texts import LostTexts
 from app.gateway.outputs import media_name
 from app.gateway.settlement import Settlement
-from app.store import idempotency, media, tasks
+from app.store import fleet, idempotency, media, tasks
 from app.store.database import Database, Tx
 from app.worker.claim import Claims
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 100
+DAY_S: Final = 24 * 3600.0
 
 
 class Sweep:
@@ -31,6 +33,7 @@ class Sweep:
         claims: Claims,
         settlement: Settlement,
         media: MediaStore,
+        lost_texts: LostTexts,
         every_s: float,
     ) -> None:
         self._database = database
@@ -38,12 +41,20 @@ class Sweep:
         self._claims = claims
         self._settlement = settlement
         self._media = media
+        self._lost_texts = lost_texts
         self._every_s = every_s
 
     async def run(self) -> None:
         """Sweeps until cancelled; what cannot be done now is done next time."""
         while True:
-            for step in (self._claims.claim_expired, self.end_overdue, self.erase_media, self.forget_claims):
+            for step in (
+                self._claims.claim_expired,
+                self.end_overdue,
+                self._lost_texts.end,
+                self.erase_media,
+                self.forget_claims,
+                self.forget_processes,
+            ):
                 await self._repeat(step)
             await self._clock.sleep(self._every_s)
 
@@ -77,6 +88,12 @@ class Sweep:
         """Removes idempotency records whose time is over; how many."""
         at = self._clock.now()
         return await self._database.write(lambda tx: idempotency.expire(tx, at=at, limit=BATCH))
+
+    async def forget_processes(self) -> int:
+        """Removes what is known of processes that died a day ago."""
+        at = self._clock.now()
+        await self._database.write(lambda tx: fleet.forget(tx, at=at, seconds=DAY_S))
+        return 0
 
     async def _repeat(self, step: Callable[[], Awaitable[int]]) -> None:
         """Until there is nothing more to do. Raises nothing that the next sweep may mend."""
