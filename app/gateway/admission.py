@@ -3,7 +3,6 @@
 Whatever is refused here has called no vendor and left nothing in the ledger.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,8 +32,6 @@ from app.store.database import Database, Tx
 from app.store.tasks import Mode, Task
 
 CONCURRENCY_RETRY_S: Final = 5.0
-ADMITTED_AT_ONCE: Final = 4
-NO_LIMIT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +103,6 @@ class Admission:
         self._owner = owner
         self._limits = limits
         self._faults = faults
-        # Admissions of one account wait for each other inside the database, each with a connection of the pool. What is
-        # being settled needs one too, so they get a few. SQLite's one writer needs no such care: it gathers them.
-        self._turns = asyncio.Semaphore(ADMITTED_AT_ONCE if database.dialect == "postgresql" else NO_LIMIT)
 
     async def admit(self, caller: Caller, wanted: Wanted, folder: SpoolFolder) -> Admitted | Repeated:
         """A task for what is wanted, its price held: queued when it is async, else in progress and this process's.
@@ -122,7 +116,9 @@ class Admission:
                 return Repeated(found)
         catalog = self._catalog()
         model, wanted, stops = self._settled(caller, wanted, catalog)
-        wanted = replace(wanted, request=await self._inputs.ready(wanted.request, stops, folder))
+        ready = await self._inputs.ready(wanted.request, stops, folder, account_id=caller.account.id)
+        wanted = replace(wanted, request=ready)
+        _demand_no_warnings(wanted)
         await self._store.check()
         self._faults.at("admission.checked")
         task = self._task(caller, wanted, model, catalog.revision)
@@ -135,11 +131,10 @@ class Admission:
         resolved = catalog.resolve(asked.model, resolution=asked.resolution, size=asked.size)
         caller.demand(resolved.model)
         request = settle(asked, resolved)
-        if wanted.strict and request.warnings:
-            warning = request.warnings[0]
-            raise InvalidRequest(warning.message, code="unsupported_parameter", param=warning.param)
+        wanted = replace(wanted, request=request)
+        _demand_no_warnings(wanted)
         stops = self._planner.plan(resolved.model, request, strict=wanted.strict)
-        return resolved.model, replace(wanted, request=request), stops
+        return resolved.model, wanted, stops
 
     async def _enter_sync(
         self, caller: Caller, wanted: Wanted, task: Task, model: Model, stops: tuple[Stop, ...]
@@ -185,8 +180,9 @@ class Admission:
         return Admitted(task, None)
 
     async def _enter(self, caller: Caller, wanted: Wanted, task: Task, stored: StoredInputs) -> Repeated | None:
-        async with self._turns:
-            found = await self._database.write(lambda tx: self._write(tx, caller, wanted, task, stored))
+        found = await self._database.write(
+            lambda tx: self._write(tx, caller, wanted, task, stored), account_id=task.account_id
+        )
         self._faults.at("admission.committed")
         return None if found is None else Repeated(found)
 
@@ -246,6 +242,12 @@ class Admission:
             user_metadata=dict(request.metadata),
             webhook_url=request.webhook_url,
         )
+
+
+def _demand_no_warnings(wanted: Wanted) -> None:
+    if wanted.strict and wanted.request.warnings:
+        warning = wanted.request.warnings[0]
+        raise InvalidRequest(warning.message, code="unsupported_parameter", param=warning.param)
 
 
 def _record(wanted: Wanted, stored: StoredInputs) -> dict[str, object]:

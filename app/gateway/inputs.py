@@ -3,27 +3,35 @@ bytes.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from app.core.dialect import Takes
-from app.core.errors import InvalidRequest
-from app.core.image import ImageInput, ImageRequest
+from app.core.errors import Gone, InvalidRequest
+from app.core.image import ImageInput, ImageRequest, Warning
 from app.core.media import Blob
+from app.gateway.own_pictures import OwnPictures
 from app.gateway.plan import Stop
 from app.media.fetch import Fetcher
 from app.media.pictures import CLIENT_LIMITS, measure
 from app.media.spool import SpoolFolder
 from app.media.structure import NotAPicture
 
+LEFT_OUT: Final = frozenset({"failed_to_download_image", "image_url_not_allowed", "invalid_image_url", "invalid_image"})
+"""Why a picture of an earlier turn could not be had. The conversation goes on without it."""
+
 
 class InputDesk:
     """Makes a request's inputs fit for sending."""
 
-    def __init__(self, *, fetcher: Fetcher) -> None:
+    def __init__(self, *, fetcher: Fetcher, own: OwnPictures) -> None:
         self._fetcher = fetcher
+        self._own = own
 
-    async def ready(self, request: ImageRequest, stops: tuple[Stop, ...], folder: SpoolFolder) -> ImageRequest:
-        """The request with inputs that every stop can be told: each URL checked, and fetched once if a stop needs
-        bytes.
+    async def ready(
+        self, request: ImageRequest, stops: tuple[Stop, ...], folder: SpoolFolder, *, account_id: str
+    ) -> ImageRequest:
+        """The request with inputs that every stop can be told: our own pictures read, each other URL checked, and
+        fetched once if a stop needs bytes. Pictures of earlier turns that cannot be had are left out, with a warning.
 
         Raises:
             InvalidRequest: naming the input: not a picture, an address that is not allowed, or one that does not
@@ -32,25 +40,57 @@ class InputDesk:
         pictures = [*request.inputs, *([request.mask] if request.mask else [])]
         if not pictures:
             return request
-        fetch = any("url" not in stop.takes.input_forms for stop in stops)
-        fetched: dict[str, Blob] = {}
-        done = [await self._ready_one(picture, folder, fetched, fetch=fetch) for picture in pictures]
-        inputs, mask = (done[:-1], done[-1]) if request.mask else (done, None)
-        return replace(request, inputs=tuple(inputs), mask=mask)
+        desk = _Desk(self._fetcher, self._own, folder, account_id, stops)
+        inputs: list[ImageInput] = []
+        warnings = list(request.warnings)
+        for picture in request.inputs:
+            try:
+                inputs.append(await desk.ready(picture))
+            except InvalidRequest as refusal:
+                if not picture.earlier or refusal.code not in LEFT_OUT:
+                    raise
+                told = "A picture of an earlier turn could not be had and was not used."
+                warnings.append(Warning("ignored", picture.param, told))
+        mask = await desk.ready(request.mask) if request.mask else None
+        return replace(request, inputs=tuple(inputs), mask=mask, warnings=tuple(warnings))
 
-    async def _ready_one(
-        self, picture: ImageInput, folder: SpoolFolder, fetched: dict[str, Blob], *, fetch: bool
-    ) -> ImageInput:
+
+class _Desk:
+    """The pictures of one request: one that is named twice is fetched once."""
+
+    def __init__(
+        self, fetcher: Fetcher, own: OwnPictures, folder: SpoolFolder, account_id: str, stops: tuple[Stop, ...]
+    ) -> None:
+        self._fetcher = fetcher
+        self._own = own
+        self._folder = folder
+        self._account_id = account_id
+        self._takes_bytes = all("data" in stop.takes.input_forms for stop in stops)
+        self._fetches = any("url" not in stop.takes.input_forms for stop in stops)
+        self._fetched: dict[str, Blob] = {}
+
+    async def ready(self, picture: ImageInput) -> ImageInput:
+        """The picture as it can be handed over. Raises: InvalidRequest."""
         if picture.url is None:
             assert picture.blob is not None
             return replace(picture, mime=_mime(picture.blob, picture.param))
-        if not fetch:
+        if (blob := await self._ours(picture.url, picture.param)) is not None:
+            # A vendor may not reach us, so it is given the bytes where it takes bytes.
+            url = None if self._takes_bytes else picture.url
+            return replace(picture, url=url, blob=blob, mime=_mime(blob, picture.param))
+        if not self._fetches:
             await self._fetcher.check_input(picture.url, param=picture.param)
             return picture
-        if (blob := fetched.get(picture.url)) is None:
-            blob = await self._fetcher.fetch_input(picture.url, folder.open_sink, param=picture.param)
-            fetched[picture.url] = blob
+        if (blob := self._fetched.get(picture.url)) is None:
+            blob = await self._fetcher.fetch_input(picture.url, self._folder.open_sink, param=picture.param)
+            self._fetched[picture.url] = blob
         return replace(picture, blob=blob, mime=_mime(blob, picture.param))
+
+    async def _ours(self, url: str, param: str) -> Blob | None:
+        try:
+            return await self._own.find(url, account_id=self._account_id)
+        except Gone as error:
+            raise InvalidRequest(error.message, code="failed_to_download_image", param=param) from error
 
 
 def told(request: ImageRequest, takes: Takes, count: int) -> ImageRequest:

@@ -18,6 +18,7 @@ from app.gateway.input_store import InputStore
 from app.gateway.inputs import InputDesk
 from app.gateway.metrics import Metrics
 from app.gateway.outputs import OutputDesk
+from app.gateway.own_pictures import OwnPictures
 from app.gateway.plan import Planner
 from app.gateway.rebuild import Rebuilder
 from app.gateway.settlement import Settlement
@@ -80,7 +81,8 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         metrics=tools.metrics,
         faults=faults,
     )
-    inputs, store = InputDesk(fetcher=tools.fetcher), InputStore(tools.media)
+    own = OwnPictures(database=database, store=tools.media, signer=tools.signer)
+    inputs, store = InputDesk(fetcher=tools.fetcher, own=own), InputStore(tools.media)
     admission = Admission(
         database=database,
         clock=clock,

@@ -58,7 +58,7 @@ class Rebuilder:
             task_id=task.id,
             lease_token=task.lease_token,
             account_id=task.account_id,
-            request=await self._inputs.ready(request, stops, folder),
+            request=await self._inputs.ready(request, stops, folder, account_id=task.account_id),
             stops=stops,
             price=Price(per_image=Units(task.price_units)),
             created_at=task.created_at,

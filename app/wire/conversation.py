@@ -131,12 +131,16 @@ class _Reader:
         return "".join([*kept, text[position:]]).strip() if kept else text
 
     def _echoed(self, images: list[Json], param: str, own: list[ImageInput]) -> None:
-        """Pictures in OpenRouter's shape beside the content, as we answer them: usually the content's own once more."""
+        """Pictures in OpenRouter's shape beside the content, as we answer them: usually the content's own once more,
+        in the same order. In the style `data` they are there as bytes and, beside them, as links.
+        """
+        shown = tuple(own)
         for index, image in enumerate(images):
             place = f"{param}[{index}]"
             source = image.get("image_url") if isinstance(image, dict) else None
             picture = self._references.read(source, f"{place}.image_url")
-            if all(_identity(picture) != _identity(other) for other in own):
+            in_content = index < len(shown) and (shown[index].blob is None) != (picture.blob is None)
+            if not in_content and all(_identity(picture) != _identity(other) for other in own):
                 own.append(picture)
 
 

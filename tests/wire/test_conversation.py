@@ -112,6 +112,14 @@ def test_a_picture_that_an_answer_shows_twice_is_one_reference() -> None:
     assert [picture.url for picture in inputs] == [URL, "https://a.example/2"]
 
 
+def test_a_picture_in_the_style_data_and_its_link_beside_it_are_one_reference() -> None:
+    images = [{"type": "image_url", "index": 0, "image_url": {"url": url}} for url in (URL, "https://a.example/2")]
+
+    _, inputs = read(user("a cat"), assistant(f"![image]({DATA_URI})", images=images), user("blue"))
+
+    assert [picture.url or picture.mime for picture in inputs] == ["image/png", "https://a.example/2"]
+
+
 @pytest.mark.parametrize(
     "text", ["see https://a.example/x.png", "https://a.example/x.png", "![x](./local.png)", "a ![b] (c)"]
 )
