@@ -168,10 +168,8 @@ def _hold_of(row: Mapping[str, Any]) -> Hold:
 
 
 def _keep(tx: Connection, settlement: Settlement, kept: Kept) -> Settlement:
-    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7). A claim that was
-    made late is nobody's leave to work: where another request has it, both have worked.
-    """
-    if idempotency.keep(tx, kept, at=settlement.chat.finished_at) or kept.fingerprint is not None:
+    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7)."""
+    if idempotency.keep(tx, kept, at=settlement.chat.finished_at):
         return settlement
     return replace(settlement, chat=replace(settlement.chat, units=0, outcome="superseded"))
 
