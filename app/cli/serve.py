@@ -1,6 +1,7 @@
 """`oneshape serve` and `oneshape sandbox`: the processes that listen."""
 
 import asyncio
+import gc
 import socket
 import sys
 from contextlib import AsyncExitStack
@@ -40,6 +41,8 @@ from app.wiring import open_database, open_services
 
 TRIAL_UNITS: Final = 100_000_000
 BACKLOG: Final = 2048
+COLLECT_AFTER: Final = 5_000
+"""New objects between two looks for cycles; Python's own number is 700."""
 
 
 def serve(
@@ -110,10 +113,22 @@ async def _serve(
         server = GatewayServer(config)
         if listener is not None:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_orphan, server)
+        _rest_collector()
         await server.serve(sockets=None if listener is None else [listener])
         left_s = server.seconds_left(settings.grace_hard_s)
     finally:
         await close_within(stack, left_s)
+
+
+def _rest_collector() -> None:
+    """Leaves what start has made out of every later look for cycles, and looks less often.
+
+    Nothing a request makes is in a cycle as a rule, and the collector's looks were a tenth of what one costs
+    (docs/decisions, 0011).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
 
 
 def _stop_orphan(server: GatewayServer) -> None:
