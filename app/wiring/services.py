@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from app.core.clock import Clock
-from app.core.ids import new_id
 from app.dialects import DIALECTS
 from app.gateway.accounts import Accounts
 from app.gateway.admission import AdmissionLimits
@@ -57,7 +56,7 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         ground = await open_ground(stack, settings, secrets, env=env, clock=clock, source=source, traces=traces)
-        owner, faults = new_id("prc"), Faults(env.get("ONESHAPE_FAULTS"))
+        owner, faults = ground.process, Faults(env.get("ONESHAPE_FAULTS"))
         machinery = _make_machinery(ground, owner, faults)
         worker = _make_worker(ground, machinery, owner, faults, tasks=tasks)
         stack.push_async_callback(worker.leave)
@@ -82,7 +81,7 @@ async def open_services(
             spool=ground.spool,
             metrics=ground.metrics,
             traces=ground.traces,
-            gauges=Gauges(ground.database, clock, ground.current, ground.pool, ground.drained.names, ground.spool),
+            gauges=Gauges(ground.database, clock, ground.current, ground.pool, ground.shared.drained, ground.spool),
             limits=_web_limits(settings),
             admin_key=secrets.admin_key,
             metrics_token=None if metrics_token is None else metrics_token.get_secret_value(),
@@ -119,7 +118,7 @@ def _make_operations(ground: Ground) -> Operations:
         catalog=ground.current,
         dialects=DIALECTS,
         pool=ground.pool,
-        drained=ground.drained,
+        shared=ground.shared,
         router=ground.router,
         client=ground.client,
         fetcher=ground.fetcher,
