@@ -121,9 +121,12 @@ async def world(
     *,
     task_seconds: float = 0.3,
     latency_s: float = 0.0,
+    chunk_s: float = 0.0,
 ) -> AsyncIterator[World]:
     """Opens the simulated vendors and an empty place for a gateway; ends every process that was started there."""
-    config = SandboxConfig(task_seconds=task_seconds, latency_s=latency_s, log_path=directory / "calls.jsonl")
+    config = SandboxConfig(
+        task_seconds=task_seconds, latency_s=latency_s, chunk_s=chunk_s, log_path=directory / "calls.jsonl"
+    )
     async with serve_sandbox(config) as sandbox_url:
         catalog = sandboxed_catalog(sandbox_url)
         (directory / "catalog.yaml").write_text(catalog)
