@@ -7,11 +7,11 @@ from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.dialect import ImageDialect
 from app.gateway.backups import Backups
-from app.gateway.drained import DrainedVendors
 from app.gateway.explain import Explainer
 from app.gateway.plan import Planner
 from app.gateway.probe import Prober
 from app.gateway.routing import Router
+from app.gateway.shared_health import SharedHealth
 from app.gateway.vendors import Vendors
 from app.media.fetch import Fetcher
 from app.media.pictures import Converter
@@ -37,7 +37,7 @@ def make_operations(
     catalog: Callable[[], Catalog],
     dialects: Mapping[str, ImageDialect],
     pool: VendorPool,
-    drained: DrainedVendors,
+    shared: SharedHealth,
     router: Router,
     client: VendorClient,
     fetcher: Fetcher,
@@ -57,7 +57,7 @@ def make_operations(
         clock=clock,
     )
     return Operations(
-        vendors=Vendors(database=database, catalog=catalog, pool=pool, drained=drained, prober=prober, clock=clock),
+        vendors=Vendors(database=database, catalog=catalog, pool=pool, shared=shared, prober=prober, clock=clock),
         explainer=Explainer(database=database, catalog=catalog, router=router, planner=Planner(dialects, router)),
         backups=backups,
     )

@@ -8,8 +8,8 @@ from app.core.catalog import Catalog, Vendor
 from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.ids import new_id
-from app.gateway.drained import DrainedVendors
 from app.gateway.probe import Finding, Prober, Progress
+from app.gateway.shared_health import SharedHealth
 from app.store import attempts, audit, fleet
 from app.store.database import Database, Tx
 from app.upstream.pool import VendorHealth, VendorPool
@@ -19,7 +19,7 @@ from app.upstream.pool import VendorHealth, VendorPool
 class VendorView:
     """A vendor of the catalog in force. `exposure_units`: what it may yet bill for answers that never came.
 
-    `health` is what this process has seen.
+    `health` is what this process has seen, and what others told of breakers and credentials.
     """
 
     vendor: Vendor
@@ -38,7 +38,7 @@ class Vendors:
         database: Database,
         catalog: Callable[[], Catalog],
         pool: VendorPool,
-        drained: DrainedVendors,
+        shared: SharedHealth,
         prober: Prober,
         clock: Clock,
         actor: str = "admin",
@@ -46,7 +46,7 @@ class Vendors:
         self._database = database
         self._catalog = catalog
         self._pool = pool
-        self._drained = drained
+        self._shared = shared
         self._prober = prober
         self._clock = clock
         self._actor = actor
@@ -100,7 +100,7 @@ class Vendors:
             audit.record(tx, change)
 
         await self._database.write(unit)
-        await self._drained.refresh()
+        await self._shared.refresh()
         return next(view for view in await self.views() if view.vendor.name == name)
 
     def _change(

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,15 +11,18 @@ import structlog
 
 from app.core.catalog import Catalog
 from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.ids import new_id
 from app.core.media import MediaStore
-from app.core.tracing import unrecorded
+from app.core.tracing import Calling, unrecorded
 from app.gateway.backups import Backups
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.catalog.live import FileSource, LiveCatalog, Source
-from app.gateway.drained import DrainedVendors
 from app.gateway.metrics import Metrics
+from app.gateway.place_leases import PlaceLeases
 from app.gateway.routing import Router
+from app.gateway.shared_health import SharedHealth
 from app.media.door import Door
 from app.media.fetch import Fetcher
 from app.media.guard import AddressPolicy, SystemResolver
@@ -32,6 +35,7 @@ from app.media.transport import ExactTransport
 from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.store import migrate
 from app.store.database import Database
+from app.upstream.bulletin import Bulletin
 from app.upstream.client import CallLimits, VendorClient
 from app.upstream.health import BreakerRules
 from app.upstream.pool import VendorPool
@@ -46,8 +50,9 @@ MB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every use case stands on."""
+    """What every use case stands on. `process` is the name of this process among all."""
 
+    process: str
     settings: Settings
     clock: Clock
     database: Database
@@ -61,7 +66,7 @@ class Ground:
     converter: Converter
     client: VendorClient
     pool: VendorPool
-    drained: DrainedVendors
+    shared: SharedHealth
     router: Router
     metrics: Metrics
     traces: "Traces | None"
@@ -104,14 +109,13 @@ async def open_ground(
     stack.push_async_callback(converter.close)
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
-    metrics, rules = Metrics(), BreakerRules(settings.breaker_failures, settings.breaker_open_s)
+    metrics, process = Metrics(), new_id("prc")
     traces = traces or open_traces(stack, env, tells_vendors=settings.trace_vendors)
     calling = unrecorded if traces is None else traces.calling
-    pool = VendorPool(clock, rng=random.SystemRandom(), rules=rules, seen=metrics.attempt, calling=calling)
-    drained = DrainedVendors(database, clock=clock)
-    stack.push_async_callback(_stop, asyncio.create_task(drained.run(), name="drained"))
+    pool, shared = _open_vendors(stack, settings, database, clock, lambda: catalog.current, metrics, calling, process)
     door = await _open_door(stack, settings)
     return Ground(
+        process=process,
         settings=settings,
         clock=clock,
         database=database,
@@ -125,11 +129,40 @@ async def open_ground(
         converter=converter,
         client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
         pool=pool,
-        drained=drained,
-        router=Router(pool, drained=drained.names, rng=random.SystemRandom()),
+        shared=shared,
+        router=Router(pool, drained=shared.drained, rng=random.SystemRandom()),
         metrics=metrics,
         traces=traces,
     )
+
+
+def _open_vendors(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    catalog: Callable[[], Catalog],
+    metrics: Metrics,
+    calling: Calling,
+    process: str,
+) -> tuple[VendorPool, SharedHealth]:
+    """What is known of vendors, here and by all processes; places there are borrowed from what all may use."""
+    asked, bulletin = asyncio.Event(), Bulletin()
+    pool = VendorPool(
+        clock,
+        rng=random.SystemRandom(),
+        rules=BreakerRules(settings.breaker_failures, settings.breaker_open_s),
+        seen=metrics.attempt,
+        calling=calling,
+        bulletin=bulletin,
+        short=asked.set,
+    )
+    leases = PlaceLeases(database, clock=clock, places=pool.places, asked=asked, catalog=catalog, process=process)
+    shared = SharedHealth(database, clock=clock, catalog=catalog, pool=pool, bulletin=bulletin, process=process)
+    stack.push_async_callback(_give_back, leases)
+    stack.push_async_callback(_stop, asyncio.create_task(leases.run(), name="places"))
+    stack.push_async_callback(_stop, asyncio.create_task(shared.run(), name="shared_health"))
+    return pool, shared
 
 
 def backups_of(settings: Settings, database: Database, clock: Clock, *, actor: str = "admin") -> Backups:
@@ -145,19 +178,19 @@ async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[
     spool = Spool(own.path / "spool", max_bytes=settings.max_spool_mb * MB)
     await spool.prepare()
     if settings.media_in_bucket:
-        return _bucket(settings, env), spool
+        return _bucket(settings, env, spool), spool
     room = settings.min_free_disk_mb * MB
     store = LocalMediaStore(settings.media_dir, temporary=own.path / "temporary", min_free_bytes=room)
     await store.prepare()
     return store, spool
 
 
-def _bucket(settings: Settings, env: Mapping[str, str]) -> MediaStore:
+def _bucket(settings: Settings, env: Mapping[str, str], spool: Spool) -> MediaStore:
     try:
         from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only with the extra s3
     except ModuleNotFoundError as error:
         raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
-    return S3MediaStore.at(settings.media_url, endpoint=settings.media_s3_endpoint, env=env)
+    return S3MediaStore.at(settings.media_url, spool=spool, endpoint=settings.media_s3_endpoint, env=env)
 
 
 async def catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:
@@ -203,6 +236,11 @@ def _call_limits(settings: Settings) -> CallLimits:
         reply_bytes=settings.max_vendor_reply_mb * MB,
         blob_bytes=settings.max_result_file_mb * MB,
     )
+
+
+async def _give_back(leases: PlaceLeases) -> None:
+    with suppress(GatewayError):  # Without a database they run out by themselves.
+        await leases.give_back_all()
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

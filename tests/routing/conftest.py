@@ -1,4 +1,4 @@
-"""One gateway with its sandbox for the tests of what operators see and steer."""
+"""One gateway with its sandbox for the tests of what operators see and steer; databases that processes share."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.support.databases import (  # noqa: F401 - fixtures are found by name
+    database_url,
+    postgresql_copy,
+    postgresql_template,
+    sqlite_template,
+    sqlite_url,
+)
 from tests.support.gateway import ADMIN_KEY, Running, running_gateway
 
 

@@ -9,6 +9,7 @@ from app.core.pricing import Price
 from app.gateway.routing import Router
 from app.upstream.health import BreakerRules
 from app.upstream.pool import VendorPool
+from app.upstream.trial import Trial
 
 
 class HandClock(Clock):
@@ -44,6 +45,13 @@ def pool_of(clock: Clock, *, seed: int = 1, rules: BreakerRules | None = None) -
 
 def router_of(pool: VendorPool, *, drained: frozenset[str] = frozenset(), seed: int = 1) -> Router:
     return Router(pool, drained=lambda: drained, rng=random.Random(seed))
+
+
+def begun(pool: VendorPool, at: Target, *, retry: bool = False, last: bool = True) -> Trial:
+    """Work that begins there."""
+    trial = pool.trial(at, retry=retry, last=last)
+    assert trial is not None
+    return trial
 
 
 async def fail(pool: VendorPool, at: Target, failure: Failure = Failure.FAILED, *, times: int = 1) -> None:

@@ -7,16 +7,10 @@ import pytest
 from app.core.catalog import Target
 from app.core.exchange import Failure, VendorFailure
 from app.upstream.pool import VendorPool
-from app.upstream.trial import POOL_WAIT_S, Trial
-from tests.routing.support import HandClock, fail, pool_of, target, vendor
+from app.upstream.trial import POOL_WAIT_S
+from tests.routing.support import HandClock, begun, fail, pool_of, target, vendor
 
 TWO = target("a", keys=("one", "two"))
-
-
-def begun(pool: VendorPool, at: Target, *, retry: bool = False, last: bool = True) -> Trial:
-    trial = pool.trial(at, retry=retry, last=last)
-    assert trial is not None
-    return trial
 
 
 async def key_of(pool: VendorPool, at: Target) -> str:
