@@ -64,13 +64,13 @@ class Execution:
             raise  # our database or store, not the vendor: what it has accepted is polled on when they are back (L5)
         except GatewayError as error:
             log.info("task.failed", task_id=work.task_id, code=error.code)
-            await self._settlement.fail(work.task_id, error, lease_token=work.lease_token)
+            await self._settlement.fail(work.task_id, work.account_id, error, lease_token=work.lease_token)
         except LeaseLost:
             raise
         except Exception as bug:
             log.error("task.broken", task_id=work.task_id, exc_info=bug)
             opaque = InternalError("Something went wrong on our side.", should_retry=False, task_id=work.task_id)
-            await self._settlement.fail(work.task_id, opaque, lease_token=work.lease_token)
+            await self._settlement.fail(work.task_id, work.account_id, opaque, lease_token=work.lease_token)
 
     def _ended(self, doing: "asyncio.Task[None]") -> None:
         self._running.discard(doing)

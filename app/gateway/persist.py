@@ -18,9 +18,12 @@ PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 """Before each further try; the last is repeated."""
 
 
-async def write_persistently(database: Database, clock: Clock, unit: Callable[[Tx], T]) -> T:
-    """Runs the unit until it is committed, for a minute at most. A try whose answer was lost may have been committed:
-    the unit must say so when it runs again, or do nothing.
+async def write_persistently(
+    database: Database, clock: Clock, unit: Callable[[Tx], T], *, account_id: str | None = None
+) -> T:
+    """Runs the unit (see `Database.write`) until it is committed, for a minute at most.
+
+    A try whose answer was lost may have been committed: the unit must say so when it runs again, or do nothing.
 
     Raises: Overloaded (storage_unavailable), when the minute is over.
     """
@@ -28,7 +31,7 @@ async def write_persistently(database: Database, clock: Clock, unit: Callable[[T
     tries = 0
     while True:
         try:
-            return await database.write(unit)
+            return await database.write(unit, account_id=account_id)
         except Overloaded:
             pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
             if clock.monotonic() + pause_s > until:

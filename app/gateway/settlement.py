@@ -78,18 +78,20 @@ class Settlement:
             ledger.capture(tx, charge_id=work.task_id, units=outcome.units, at=now)
             self._announce(tx, work.task_id, now)
 
-        await self._settle(work.task_id, unit)
+        await self._settle(work.task_id, work.account_id, unit)
         self._metrics.task_ended(
             outcome.status, model=work.request.model, pictures=outcome.images_delivered, units=outcome.units
         )
 
-    async def fail(self, task_id: str, error: GatewayError, *, lease_token: str | None) -> None:
+    async def fail(self, task_id: str, account_id: str, error: GatewayError, *, lease_token: str | None) -> None:
         """Releases the hold: nothing was delivered, so nothing is charged. `lease_token` None: it was still queued.
 
         Raises: LeaseLost.
         """
         now = self._clock.now()
-        await self._settle(task_id, lambda tx: self.fail_within(tx, task_id, error, lease_token=lease_token, at=now))
+        await self._settle(
+            task_id, account_id, lambda tx: self.fail_within(tx, task_id, error, lease_token=lease_token, at=now)
+        )
         self._metrics.task_ended(TaskStatus.FAILED)
 
     def fail_within(self, tx: Tx, task_id: str, error: GatewayError, *, lease_token: str | None, at: float) -> None:
@@ -107,7 +109,9 @@ class Settlement:
         """As `cancel_within`, for the owner of a task in progress. Raises: LeaseLost."""
         now = self._clock.now()
         await self._settle(
-            work.task_id, lambda tx: self.cancel_within(tx, work.task_id, lease_token=work.lease_token, at=now)
+            work.task_id,
+            work.account_id,
+            lambda tx: self.cancel_within(tx, work.task_id, lease_token=work.lease_token, at=now),
         )
         self._metrics.task_ended(TaskStatus.CANCELLED)
 
@@ -121,9 +125,9 @@ class Settlement:
         ledger.release(tx, charge_id=task_id, reason=reason, at=at)
         self._announce(tx, task_id, at)
 
-    async def _settle(self, task_id: str, unit: Callable[[Tx], None]) -> None:
+    async def _settle(self, task_id: str, account_id: str, unit: Callable[[Tx], None]) -> None:
         self._faults.at("settlement.before")
-        await write_persistently(self._database, self._clock, unit)
+        await write_persistently(self._database, self._clock, unit, account_id=account_id)
         self._faults.at("settlement.after")
         self._bell.ring(task_id)
 

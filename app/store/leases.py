@@ -78,9 +78,13 @@ def renew(tx: Connection, task_id: str, lease: Lease, *, at: float) -> bool:
 
 
 def renew_all(tx: Connection, *, owner: str, seconds: float, at: float) -> frozenset[str]:
-    """Prolongs every lease of one process in one statement; the ids of those tasks that are to be cancelled."""
-    mine = update(tasks).where(tasks.c.owner == owner, IN_PROGRESS)
-    tx.execute(mine.values(lease_until=now(tx, at) + seconds))
+    """Prolongs every lease of one process in one statement; the ids of those tasks that are to be cancelled.
+
+    A row that is locked is left for the next time: whoever settles several tasks at once holds it, and waits for none.
+    """
+    mine = select(tasks.c.id).where(tasks.c.owner == owner, IN_PROGRESS)
+    free = mine.with_for_update(skip_locked=True, key_share=True)
+    tx.execute(update(tasks).where(tasks.c.id.in_(free), IN_PROGRESS).values(lease_until=now(tx, at) + seconds))
     cancelled = select(tasks.c.id).where(tasks.c.owner == owner, IN_PROGRESS, tasks.c.cancel_requested)
     return frozenset(tx.execute(cancelled).scalars())
 
