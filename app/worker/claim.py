@@ -140,7 +140,7 @@ class Claims:
         try:
             work = await self._rebuilder.work_of(task, folder)
         except GatewayError as error:
-            await self._settlement.fail(task.id, error, lease_token=task.lease_token)
+            await self._settlement.fail(task.id, task.account_id, error, lease_token=task.lease_token)
             return
         await self._execution.complete(work, folder)
 
