@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -42,6 +44,31 @@ class DeliveryLimits:
     tries: int = 8
 
 
+class HostPlaces:
+    """Places at each host that somebody delivers to or waits for; of other hosts nothing is remembered."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, asyncio.Semaphore] = {}
+        self._wanted: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """How many hosts are remembered."""
+        return len(self._places)
+
+    @asynccontextmanager
+    async def place(self, host: str) -> AsyncIterator[None]:
+        """One of the host's `HOST_MAX` places, waited for."""
+        places = self._places.setdefault(host, asyncio.Semaphore(HOST_MAX))
+        self._wanted[host] += 1
+        try:
+            async with places:
+                yield
+        finally:
+            self._wanted[host] -= 1
+            if not self._wanted[host]:
+                del self._wanted[host], self._places[host]
+
+
 class Deliveries:
     """Sends webhooks until it is cancelled; what is cut off then is sent again, under the same id."""
 
@@ -61,7 +88,7 @@ class Deliveries:
         self._rng = rng
         self._limits = limits
         self._faults = faults
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(HOST_MAX))
+        self._hosts = HostPlaces()
 
     async def run(self) -> None:
         """Looks for what is due on the clock."""
@@ -86,7 +113,7 @@ class Deliveries:
         account = await self._database.read(lambda tx: accounts.get(tx, delivery.account_id))
         assert account is not None, "accounts are never removed"
         self._faults.at("webhook.taken")
-        async with self._hosts[urlsplit(delivery.url).netloc]:
+        async with self._hosts.place(urlsplit(delivery.url).netloc):
             status = await self._send(delivery, account)
         self._faults.at("webhook.sent")
         at = self._clock.now()

@@ -1,5 +1,6 @@
 """Deliveries against a real receiver, on both databases: tried for a day under one id, redirected nowhere (D57)."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from app.media.transport import ExactTransport
 from app.store import accounts, outbox
 from app.store.database import Database
 from app.store.outbox import Delivery
-from app.worker.webhooks import PAUSES_S, Deliveries, DeliveryLimits
+from app.worker.webhooks import HOST_MAX, PAUSES_S, Deliveries, DeliveryLimits, HostPlaces
 from tests.store.rows import NOW, a_task, add_account, admit
 from tests.support.databases import (  # noqa: F401 - fixtures are found by name
     database,
@@ -111,6 +112,25 @@ async def test_d47_a_target_inside_is_never_reached(world: World) -> None:
     await world.deliveries.deliver_due()
     delivery = await world.delivery()
     assert (delivery.state, delivery.last_status, delivery.attempts) == ("pending", None, 1)
+
+
+async def test_d57_a_host_has_four_deliveries_at_once_and_is_forgotten_when_they_are_over() -> None:
+    places, go = HostPlaces(), asyncio.Event()
+    inside: list[str] = []
+
+    async def deliver(host: str) -> None:
+        async with places.place(host):
+            inside.append(host)
+            await go.wait()
+
+    running = [asyncio.create_task(deliver(host)) for host in ["slow.example"] * 6 + ["other.example"]]
+    running[5].cancel()
+    await asyncio.wait(running, timeout=0)
+    await asyncio.wait(running[5:6])
+    assert sorted(inside) == ["other.example"] + ["slow.example"] * HOST_MAX
+    go.set()
+    await asyncio.wait(running)
+    assert (inside.count("slow.example"), len(places)) == (5, 0)
 
 
 async def test_a_replaced_secret_signs_beside_the_new_one_until_its_day_is_over(world: World) -> None:
