@@ -2,14 +2,17 @@
 
 The claim is committed before anything is held or sent, and the answer is kept in the transaction that charges for it: a
 key is charged once (L7). Between the two the claim is a lease, so that a process that dies gives it up.
+
+An official SDK sends no key, but says when it tries again. A claim for each of its requests would be a commit for each;
+so theirs is made when the client leaves without an answer, which is when its SDK will try again (fault-cases 2.3).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -18,7 +21,7 @@ from app.core.errors import Conflict, GatewayError, Overloaded
 from app.core.ids import new_ordered_id
 from app.core.pricing import Units
 from app.gateway.bell import Bell
-from app.gateway.idempotency import Claim, demand_same
+from app.gateway.idempotency import Claim, Departures, demand_same
 from app.store import idempotency
 from app.store.database import Database, Tx
 from app.store.idempotency import BODY_BYTES_MAX, Claimed, Kept, Owner, Record, Reply
@@ -49,38 +52,87 @@ class Whole:
 Pieces = AsyncGenerator[bytes, None]
 """A streamed answer. Its last piece comes when everything about it is committed; to be closed in any case."""
 
+Doing = Callable[[], Coroutine[Any, Any, None]]
+
 Said = Whole | GatewayError | bytes
 """How an answer ends: bytes are the last of a stream, after what was relayed of it."""
 
 
 class Keeping:
-    """The claim of a request at work. `renewing` keeps it alive until the answer is booked."""
+    """A request at work and its claim. `renewing` keeps that alive until the answer is booked."""
 
-    def __init__(self, claim: Claim, owner: Owner, bell: Bell, renewing: asyncio.Task[None]) -> None:
+    def __init__(self, claim: Claim, owner: Owner, bell: Bell, renewing: asyncio.Task[None] | None) -> None:
         self.owner = owner
         self.booked = False
-        self._seconds = claim.seconds
+        self._claim = claim
         self._bell = bell
         self._renewing = renewing
         self._relayed = bytearray()
 
-    def keep(self, said: Said) -> Kept:
-        """What is to be kept of the answer, in the transaction that books it."""
+    def keep(self, said: Said) -> Kept | None:
+        """What is to be kept of the answer, in the transaction that books it; None: nobody will ask for it again."""
         self.booked = True
-        return Kept(self.owner, _reply_of(said, bytes(self._relayed)), self._seconds)
+        return Kept(self.owner, _reply_of(said, bytes(self._relayed)), self._claim.seconds)
+
+    async def made(self) -> bool:
+        """Whether there is a claim. One that is being made is waited for, another one is not begun."""
+        return True
 
     def over(self, _: object = None) -> None:
         """Gives the claim up, and wakes who waits: the answer is kept, or there will be none."""
-        self._renewing.cancel()
-        self._bell.ring(_subject(self.owner.account_id, self.owner.key))
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._bell.ring(_subject(self.owner.account_id, self.owner.key))
 
-    async def relayed(self, pieces: Pieces) -> Pieces:
+    def relayed(self, pieces: Pieces) -> Pieces:
         """The same pieces; no more of them is remembered than may be kept."""
+        return self._remembered(pieces)
+
+    async def _remembered(self, pieces: Pieces) -> Pieces:
         async with aclosing(pieces):
             async for piece in pieces:
                 if len(self._relayed) <= BODY_BYTES_MAX:
                     self._relayed += piece
                 yield piece
+
+
+class Unclaimed(Keeping):
+    """A request of an SDK at work. When its client leaves before it is answered, `enter` claims and `renew` renews."""
+
+    def __init__(
+        self, claim: Claim, departures: Departures, owner: Owner, bell: Bell, enter: Doing, renew: Doing
+    ) -> None:
+        super().__init__(claim, owner, bell, None)
+        self._enter = enter
+        self._renew = renew
+        self._entering: asyncio.Task[None] | None = None
+        self._unwatch = departures(self._left)
+
+    def keep(self, said: Said) -> Kept | None:
+        """As of a claim. The answer brings the claim along, which may still be on its way."""
+        self._unwatch()
+        kept = super().keep(said)
+        return None if kept is None or self._entering is None else replace(kept, fingerprint=self._claim.fingerprint)
+
+    async def made(self) -> bool:
+        """As of a claim."""
+        self._unwatch()
+        if self._entering is None:
+            return False
+        await asyncio.wait({self._entering})
+        return True
+
+    def relayed(self, pieces: Pieces) -> Pieces:
+        """The same pieces. Who has the head of a stream does not try again: they are remembered for who is gone."""
+        if self._entering is not None:
+            return super().relayed(pieces)
+        self._unwatch()
+        return pieces
+
+    def _left(self) -> None:
+        self._unwatch()
+        self._entering = asyncio.create_task(self._enter())
+        self._renewing = asyncio.create_task(self._renew())
 
 
 class ChatRepeats:
@@ -90,6 +142,7 @@ class ChatRepeats:
         self._database = database
         self._clock = clock
         self._bell = Bell(clock)
+        self._entering: dict[tuple[str, str], asyncio.Future[Claimed | Record]] = {}
 
     async def begin(self, claim: Claim, *, within_s: float) -> Keeping | Reply:
         """The claim, committed, when the request is the first; else the first one's answer, waited for `within_s`.
@@ -100,6 +153,9 @@ class ChatRepeats:
             Overloaded (storage_unavailable).
         """
         until = self._clock.monotonic() + within_s
+        if claim.departures is not None:
+            left = None if claim.fresh else await self._left(claim, until)
+            return left or self._unclaimed(claim, claim.departures)
         with self._bell.listening(_subject(claim.account_id, claim.key)) as rung:
             while True:
                 entered = await self._enter(claim)
@@ -110,7 +166,7 @@ class ChatRepeats:
 
     async def abandon(self, keeping: Keeping) -> None:
         """Forgets a claim whose request came to nothing that is kept. Raises nothing that its lease's end mends."""
-        if keeping.booked:
+        if keeping.booked or not await keeping.made():
             return
         try:
             await self._database.write(partial(idempotency.drop, owner=keeping.owner))
@@ -119,9 +175,42 @@ class ChatRepeats:
         finally:
             keeping.over()
 
+    def _unclaimed(self, claim: Claim, departures: Departures) -> Unclaimed:
+        owner = self._owner(claim)
+        enter, renew = partial(self._enter_late, claim, owner), partial(self._renew, owner)
+        return Unclaimed(claim, departures, owner, self._bell, enter, renew)
+
+    async def _left(self, claim: Claim, until: float) -> Reply | None:
+        """The answer of the request that an SDK tries again, where its client left that; None: there is none."""
+        if (entering := self._entering.get((claim.account_id, claim.key))) is not None:
+            await asyncio.wait({entering})
+        with self._bell.listening(_subject(claim.account_id, claim.key)) as rung:
+            record, dead = await self._look(claim)
+            return None if dead else await self._join(claim, record, rung, until)
+
+    async def _enter_late(self, claim: Claim, owner: Owner) -> None:
+        """Makes the claim of a request whose client has left, unless another one of the same has it."""
+        where = claim.account_id, claim.key
+        entering = self._entering[where] = asyncio.ensure_future(self._claimed(claim, owner))
+        try:
+            await asyncio.wait({entering})
+            if (error := entering.exception()) is not None:
+                log.warning("claim.not_made", error=str(error))
+        finally:
+            del self._entering[where]
+
+    def _owner(self, claim: Claim) -> Owner:
+        return Owner(claim.account_id, claim.key, new_ordered_id("chatcmpl", self._clock.now()))
+
     async def _enter(self, claim: Claim) -> Keeping | Record:
+        owner = self._owner(claim)
+        outcome = await self._claimed(claim, owner)
+        if isinstance(outcome, Record):
+            return outcome
+        return Keeping(claim, owner, self._bell, asyncio.create_task(self._renew(owner)))
+
+    async def _claimed(self, claim: Claim, owner: Owner) -> Claimed | Record:
         at = self._clock.now()
-        owner = Owner(claim.account_id, claim.key, new_ordered_id("chatcmpl", at))
 
         def unit(tx: Tx) -> Claimed | Record:
             outcome = idempotency.claim(
@@ -137,10 +226,7 @@ class ChatRepeats:
                 idempotency.renew(tx, owner, at=at, seconds=LEASE_S)  # by the database's clock
             return outcome
 
-        outcome = await self._database.write(unit)
-        if isinstance(outcome, Record):
-            return outcome
-        return Keeping(claim, owner, self._bell, asyncio.create_task(self._renew(owner)))
+        return await self._database.write(unit)
 
     async def _join(self, claim: Claim, record: Record | None, rung: asyncio.Event, until: float) -> Reply | None:
         """The first one's answer; None: it came to nothing, and the key is free again."""

@@ -5,6 +5,7 @@ that task's row by the same rendering, which is what makes the two answers the s
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,11 +21,16 @@ _SDK: Final = "\x01sdk:"
 """Begins the keys that we make ourselves: no client's key has a control character."""
 
 
+Departures = Callable[[Callable[[], None]], Callable[[], None]]
+"""Takes what is to be called when the client leaves; what it returns takes that back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What makes a request the same as another one, for `seconds`.
 
     `fingerprint` stands for all that was asked. `fresh`: a first try, which repeats nothing and only may be repeated.
+    `departures`: only made when the client leaves without an answer; then is when it may be repeated.
     """
 
     account_id: str
@@ -32,6 +38,7 @@ class Claim:
     fingerprint: str
     seconds: float
     fresh: bool = False
+    departures: Departures | None = None
 
 
 def fingerprint_of(*parts: bytes) -> str:
@@ -54,9 +61,12 @@ def claim_by_key(account_id: str, key: str, fingerprint: str, *, seconds: float)
     return Claim(account_id, key, fingerprint, seconds)
 
 
-def claim_of_sdk(account_id: str, key_id: str, fingerprint: str, *, retry_count: int) -> Claim:
+def claim_of_sdk(
+    account_id: str, key_id: str, fingerprint: str, *, retry_count: int, departures: Departures | None = None
+) -> Claim:
     """The claim of an official SDK, which sends no key but says which try this is (wire-facts 3.3)."""
-    return Claim(account_id, f"{_SDK}{key_id}:{fingerprint}", fingerprint, SDK_RETRY_S, fresh=retry_count == 0)
+    key = f"{_SDK}{key_id}:{fingerprint}"
+    return Claim(account_id, key, fingerprint, SDK_RETRY_S, fresh=retry_count == 0, departures=departures)
 
 
 async def find(database: Database, claim: Claim, *, at: float) -> str | None:

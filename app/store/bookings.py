@@ -168,8 +168,10 @@ def _hold_of(row: Mapping[str, Any]) -> Hold:
 
 
 def _keep(tx: Connection, settlement: Settlement, kept: Kept) -> Settlement:
-    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7)."""
-    if idempotency.keep(tx, kept, at=settlement.chat.finished_at):
+    """Keeps the answer. Who lost its claim meanwhile charges nothing: whoever has it now will (L7). A claim that was
+    made late is nobody's leave to work: where another request has it, both have worked.
+    """
+    if idempotency.keep(tx, kept, at=settlement.chat.finished_at) or kept.fingerprint is not None:
         return settlement
     return replace(settlement, chat=replace(settlement.chat, units=0, outcome="superseded"))
 

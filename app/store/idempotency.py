@@ -59,11 +59,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer, whose it is, and for how many seconds duplicates get it."""
+    """An answer, whose it is, and for how many seconds duplicates get it.
+
+    `fingerprint` is there when the claim was made late, or still is being made: it is made with the answer then.
+    """
 
     owner: Owner
     reply: Reply
     seconds: float
+    fingerprint: str | None = None
 
 
 def claim(
@@ -98,10 +102,20 @@ def lapsed(tx: Connection, record: Record, *, at: float) -> bool:
 
 def keep(tx: Connection, kept: Kept, *, at: float) -> bool:
     """Keeps an answer byte for byte (at most 1 MiB) for duplicates. False: the claim is no longer its owner's."""
-    reply = kept.reply
+    reply, owner = kept.reply, kept.owner
     assert reply.body is None or len(reply.body) <= BODY_BYTES_MAX
+    if kept.fingerprint is not None:
+        claim(
+            tx,
+            account_id=owner.account_id,
+            key=owner.key,
+            fingerprint=kept.fingerprint,
+            task_id=owner.task_id,
+            at=at,
+            expires_at=at + kept.seconds,
+        )
     answer = {"status": reply.status, "headers": dict(reply.headers), "body": reply.body}
-    done = update(idempotency).where(_owned(kept.owner)).values(state="done", **answer)
+    done = update(idempotency).where(_owned(owner)).values(state="done", **answer)
     return tx.execute(done.values(expires_at=now(tx, at) + kept.seconds)).rowcount == 1
 
 

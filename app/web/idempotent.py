@@ -13,6 +13,7 @@ from app.core.media import Blobs
 from app.gateway.caller import Caller
 from app.gateway.idempotency import Claim, claim_by_key, claim_of_sdk, fingerprint_of
 from app.gateway.services import Services
+from app.web.departures import departures_of
 
 _MEANT_TOO: Final = ("oneshape-image-style", "oneshape-strict")
 """Headers that change what a request means, or how it is answered."""
@@ -46,15 +47,26 @@ def claim_of_form(
 
 
 def claim_of_text(scope: Scope, services: Services, caller: Caller, body: bytes) -> Claim | None:
-    """The claim of a text request, whose body is compared byte for byte; None: it has no key.
+    """The claim of a text request, whose body is compared byte for byte; None: it neither has a key nor counts.
 
-    An SDK's retry count is no claim here: every request of an SDK has one, and a claim is a commit.
+    An SDK that counts its tries claims nothing as long as its client waits: that would be a commit for each request.
     """
-    keys = [value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"]
-    if not keys:
+    keys, count = [], b""
+    for name, value in scope["headers"]:
+        if name == b"idempotency-key":
+            keys.append(value.decode("latin-1"))
+        elif name == b"x-stainless-retry-count":
+            count = value
+    if not keys and not count:
         return None
     fingerprint = fingerprint_of(scope["path"].encode(), body)
-    return claim_by_key(caller.account.id, _only(keys), fingerprint, seconds=services.idempotency_s)
+    if keys:
+        return claim_by_key(caller.account.id, _only(keys), fingerprint, seconds=services.idempotency_s)
+    departures = departures_of(scope)
+    if departures is None or not count.isdigit():
+        return None
+    again = int(count[:9])
+    return claim_of_sdk(caller.account.id, caller.key.id, fingerprint, retry_count=again, departures=departures)
 
 
 def _claims(request: Request) -> bool:

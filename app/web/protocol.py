@@ -24,6 +24,7 @@ from app.core.errors import (
     TargetTooLong,
 )
 from app.core.ids import new_id
+from app.web.departures import DEPARTURES
 from app.web.errors import error_response
 from app.web.framing import head_problem
 from app.web.note import note_of
@@ -78,6 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._write_check: asyncio.TimerHandle | None = None
         self._unsent = 0
+        self._watchers: dict[Callable[[], None], None] = {}
 
     # The connection
 
@@ -102,6 +104,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.waiting.pop(self, None)
         super().connection_lost(exc)
+        for tell in [*self._watchers]:
+            tell()
+
+    def departures(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Calls `tell` when the client leaves, or soon when it has; what is returned takes that back."""
+        self._watchers[tell] = None
+        if self.transport.is_closing():
+            self.loop.call_soon(lambda: tell() if tell in self._watchers else None)
+        return lambda: self._watchers.pop(tell, None)
 
     def shutdown(self) -> None:
         """The server is leaving: an unanswered request is answered, an idle connection closed."""
@@ -166,6 +177,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise InvalidRequest("Send a body without asking for an Upgrade.")
         if len(self.pipeline) >= PIPELINED_MAX:
             raise InvalidRequest("Too many requests were sent before their turn.")
+        cast("Scope", self.scope)[DEPARTURES] = self.departures
         super().on_headers_complete()
         self._asked = True
         self._stop_deadline()

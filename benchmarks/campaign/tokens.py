@@ -235,7 +235,8 @@ def _misread(replies: list[tuple[Order, Reply | None]], asked: set[int]) -> list
             if each.leaves == "stays":
                 wrong.append(f"request {number} stayed and has no answer")
             continue
-        if reply.status in (400, 402, 404) and each.play.act != "400" and number in asked:
+        # Of several copies one may be refused and the next be affordable again.
+        if reply.status in (400, 402, 404) and each.play.act != "400" and number in asked and each.copies == 1:
             wrong.append(f"request {number} was refused with {reply.status}, and the vendor was asked")
         if reply.status == 200:
             told.setdefault(number, set()).add(reply.body)
