@@ -183,10 +183,10 @@ class Away(Database):
     def __init__(self) -> None:
         pass
 
-    async def read(self, query: Callable[[Tx], Any]) -> Any:
+    async def read(self, query: Callable[[Tx], Any], **_: Any) -> Any:
         raise Overloaded("away", code="storage_unavailable", retry_after_s=1)
 
-    async def write(self, unit: Callable[[Tx], Any]) -> Any:
+    async def write(self, unit: Callable[[Tx], Any], **_: Any) -> Any:
         raise Overloaded("away", code="storage_unavailable", retry_after_s=1)
 
 
