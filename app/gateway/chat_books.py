@@ -1,7 +1,7 @@
 """The money of text chat: what a request is held for, what it is charged, and the books that write both in groups."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Final
@@ -148,16 +148,16 @@ class ChatBooks:
         settlements = [entry for entry in batch if entry.settlement is not None]
         # A hold alone needs no flush: it keeps others within the budget, and is worth nothing without its settlement,
         # whose flush takes it to the disk before the client has the end of its answer.
-        writing = asyncio.ensure_future(
-            self._database.write(lambda tx: _book(tx, holds, settlements), flush=bool(settlements))
-        )
-        await asyncio.wait({writing})
-        error = writing.exception()
-        if error is not None and len(batch) > 1 and not isinstance(error, Overloaded):
-            for entry in batch:
-                await self._write_batch([entry])
-            return
-        refusals = [None] * len(holds) if error is not None else writing.result()
+        error: Exception | None = None
+        refusals: Sequence[InsufficientQuota | None] = [None] * len(holds)
+        try:
+            refusals = await self._database.write(lambda tx: _book(tx, holds, settlements), flush=bool(settlements))
+        except Exception as failure:  # noqa: BLE001 -- whoever waits is told
+            if len(batch) > 1 and not isinstance(failure, Overloaded):
+                for entry in batch:
+                    await self._write_batch([entry])
+                return
+            error = failure
         for entry, refusal in zip(holds, refusals, strict=True):
             _tell(entry, error or refusal)
         if isinstance(error, Overloaded):

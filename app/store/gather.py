@@ -84,6 +84,11 @@ class Gather:
             self._draining = loop.create_task(self._drain())
         return await done
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or runs."""
+        return self._draining is None
+
     async def close(self) -> None:
         """Waits until nothing waits."""
         while self._draining is not None:
@@ -104,10 +109,10 @@ class Gather:
 
     async def _outcomes(self, units: Sequence[Unit]) -> Sequence[Outcome]:
         """What became of them; when the transaction itself failed, that is what became of all."""
-        running = asyncio.ensure_future(self._run(units))
-        await asyncio.wait([running])
-        failed = running.exception()
-        return running.result() if failed is None else [Outcome(error=failed)] * len(units)
+        try:
+            return await self._run(units)
+        except Exception as error:  # noqa: BLE001 -- whoever waits is told
+            return [Outcome(error=error)] * len(units)
 
 
 def _tell(done: "asyncio.Future[Any]", outcome: Outcome) -> None:

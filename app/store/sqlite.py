@@ -1,4 +1,4 @@
-"""SQLite: one connection that writes, on a thread of its own, and a few that read.
+"""SQLite: one connection that writes, on a thread of its own, one for what needs no flush, and a few that read.
 
 The driver is the standard library's, called on those threads, not aiosqlite: a unit of work crosses threads once, and
 not once per statement.
@@ -22,6 +22,9 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = "5"
 """How long to wait for another process's lock; a URL that ends in `?timeout=SECONDS` says otherwise."""
 
+QUICK: Final = ("synchronous = NORMAL", "wal_autocheckpoint = 0")
+"""For a connection whose commits wait for no disk: they are flushed, and moved to the database, by the others'."""
+
 
 def advice(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None:
     """What an operator should know about the SQLite library, or None.
@@ -38,7 +41,7 @@ class SqliteBackend:
     """A database file. Everything that writes goes through one `Writer` (group commit)."""
 
     def __init__(
-        self, writing: Engine, reading: Engine, writer: Writer, threads: tuple[ThreadPoolExecutor, ...]
+        self, writing: tuple[Engine, ...], reading: Engine, writer: Writer, threads: tuple[ThreadPoolExecutor, ...]
     ) -> None:
         self._writing = writing
         self._reading = reading
@@ -55,7 +58,11 @@ class SqliteBackend:
         writing = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1)
         reading = create_sqlite_engine(url, begin="BEGIN", pool_size=readers, pragmas=("query_only = ON",))
         tx = await asyncio.get_running_loop().run_in_executor(write_thread, writing.connect)
-        return cls(writing, reading, Writer(tx, write_thread), (write_thread, read_threads))
+        quick = create_sqlite_engine(
+            url.update_query_dict({"timeout": "0"}), begin="BEGIN IMMEDIATE", pool_size=1, pragmas=QUICK
+        )
+        writer = Writer(tx, write_thread, await asyncio.to_thread(quick.connect))
+        return cls((quick, writing), reading, writer, (write_thread, read_threads))
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs a unit in the writer's next transaction."""
@@ -72,7 +79,8 @@ class SqliteBackend:
             await asyncio.to_thread(thread.shutdown)
         self._reading.dispose()
         self._writer.disconnect()
-        self._writing.dispose()
+        for engine in self._writing:
+            engine.dispose()
 
     def _query(self, query: Callable[[Connection], T]) -> T:
         with self._reading.connect() as tx:

@@ -73,9 +73,30 @@ async def test_a_commit_waits_for_the_disk_unless_it_is_worth_nothing_without_a_
 
 async def test_one_unit_that_must_reach_the_disk_takes_its_neighbours_with_it(sqlite_url: str) -> None:
     database = await Database.open(sqlite_url)
-    together = [database.write(flushed, flush=False), database.write(flushed), database.write(flushed, flush=False)]
+    together = [database.write(flushed), database.write(flushed, flush=False), database.write(flushed)]
     assert await asyncio.gather(*together) == [True] * 3
     await database.close()
+
+
+async def test_what_needs_no_flush_waits_for_another_process_like_everything_else(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url)
+    other = sqlite3.connect(sqlite_url.partition("///")[2], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(database.write(adding("acc_1"), flush=False))
+    assert not await stored(database)
+    assert not waiting.done()
+    other.execute("COMMIT")
+    other.close()
+    assert await waiting == "acc_1"
+    assert await stored(database) == {"acc_1"}
+    await database.close()
+
+
+async def test_a_unit_that_needs_no_flush_and_fails_leaves_nothing(database: Database) -> None:
+    with pytest.raises(Broken):
+        await database.write(adding("acc_1", then=Broken()), flush=False)
+    await database.write(adding("acc_2"), flush=False)
+    assert await stored(database) == {"acc_2"}
 
 
 async def test_what_a_write_returns_is_read_by_anyone_after_it(database: Database, database_url: str) -> None:
