@@ -16,9 +16,12 @@ HEAD_BYTES: Final = 64
 """How many first bytes a Blob carries: enough for every signature in `sniff`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Blob:
-    """Some bytes: in a file (`path`) or, when short, in memory (`data`). `head` is their beginning, for sniffing."""
+    """Some bytes: in a file (`path`) or, when short, in memory (`data`). `head` is their beginning, for sniffing.
+
+    A file may be there only as long as its blob is: hold on to the blob, not to its path.
+    """
 
     size_bytes: int
     sha256: str
@@ -149,8 +152,8 @@ class MediaStore(Protocol):
         ...
 
     async def blob(self, name: str, *, sha256: str) -> Blob:
-        """The stored bytes as a blob that can be read here. `sha256`: theirs, from when they were stored: hashing
-        a picture again would take longer than sending it. Raises: NotFound (media_not_found).
+        """The stored bytes as a blob in a file here. `sha256`: theirs, from when they were stored: hashing a picture
+        again would take longer than sending it. Raises: NotFound (media_not_found), Overloaded (storage_unavailable).
         """
         ...
 

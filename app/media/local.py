@@ -161,11 +161,10 @@ def _open(path: Path) -> io.FileIO:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise not_found() if error.errno in _ABSENT else unavailable() from error
-    file = io.FileIO(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise not_found()
-    return file
+    return io.FileIO(descriptor, "rb")
 
 
 def _describe(path: Path, sha256: str) -> Blob:

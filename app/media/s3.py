@@ -1,5 +1,9 @@
-"""Stored pictures as objects in an S3-compatible bucket, for several replicas. Needs the extra `s3`."""
+"""Stored pictures as objects in an S3-compatible bucket, for several replicas. Needs the extra `s3`.
 
+Pictures pass through in pieces, up and down: what is in memory does not depend on how large they are.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -10,14 +14,19 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, S3Store
 
-from app.core.media import HEAD_BYTES, Blob, Stored, sniff
+from app.core.media import Blob, Stored, sniff
 from app.media.names import checked, is_ours, not_found, unavailable
+from app.media.spool import Spool
 
 if TYPE_CHECKING:
     from obstore import GetOptions  # these are there for type checkers only
     from obstore.store import S3Config
 
 CHUNK_BYTES: Final = 256 * 1024
+PART_BYTES: Final = 5 * 1024 * 1024
+"""S3 takes no smaller parts, but for the last one."""
+PUTS_AT_ONCE: Final = 4
+"""Each has one part in memory: with 16 pictures of 12 MB the process grew by 55 MB instead of 201 (November 2026)."""
 LIST_PAGE: Final = 1000
 _VARIABLES: Final[tuple[tuple[Literal["access_key_id", "secret_access_key", "session_token", "region"], str], ...]] = (
     ("access_key_id", "AWS_ACCESS_KEY_ID"),
@@ -33,13 +42,17 @@ _FAILURES: Final = (BaseError, OSError)
 class S3MediaStore:
     """A MediaStore in a bucket. A put returns once the bucket has the object, whole; nobody ever sees a half."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """`store`: the bucket, with the prefix under which pictures live."""
+    def __init__(self, store: ObjectStore, *, spool: Spool) -> None:
+        """`store`: the bucket, with the prefix under which pictures live; `spool`: where they are brought to when they
+        are needed here.
+        """
         self._store = store
+        self._spool = spool
+        self._turns = asyncio.Semaphore(PUTS_AT_ONCE)
 
     @classmethod
-    def at(cls, url: str, *, endpoint: str | None = None, env: Mapping[str, str] | None = None) -> Self:
-        """The bucket behind `s3://bucket/prefix`.
+    def at(cls, url: str, *, spool: Spool, endpoint: str | None = None, env: Mapping[str, str] | None = None) -> Self:
+        """The bucket behind `s3://bucket/prefix`, with `spool` as for the class.
 
         Credentials and region come from the usual AWS variables of the process; those in `env` (which knows `.env`
         too) go before them. `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`).
@@ -66,7 +79,7 @@ class S3MediaStore:
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
             config=config,
         )
-        return cls(store)
+        return cls(store, spool=spool)
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores durably. Raises: Overloaded (storage_unavailable)."""
@@ -74,14 +87,36 @@ class S3MediaStore:
         assert content is not None, "a blob is in a file or in memory"
         mime = sniff(blob.head) or "application/octet-stream"
         try:
-            await obstore.put_async(self._store, checked(name), content, attributes={"Content-Type": mime})
+            async with self._turns:
+                await obstore.put_async(
+                    self._store,
+                    checked(name),
+                    content,
+                    attributes={"Content-Type": mime},
+                    chunk_size=PART_BYTES,
+                    max_concurrency=1,
+                )
         except _FAILURES as error:
             raise unavailable() from error
 
     async def blob(self, name: str, *, sha256: str) -> Blob:
-        """The stored bytes, in memory: pictures are a few MB. Raises: NotFound (media_not_found), Overloaded."""
-        data = b"".join([chunk async for chunk in self.read(name)])
-        return Blob(len(data), sha256, data[:HEAD_BYTES], data=data)
+        """The stored bytes in a file here, which is deleted when nothing holds the blob any more.
+
+        Raises: NotFound (media_not_found); Overloaded (storage_unavailable), also when they are not those of `sha256`.
+        """
+        folder = self._spool.folder()
+        try:
+            sink = folder.open_sink()
+            async for chunk in self.read(name):
+                sink.write(chunk)
+            blob = sink.close()
+            if blob.sha256 != sha256:
+                raise unavailable()
+        except BaseException:
+            await folder.release()
+            raise
+        folder.release_with(blob)
+        return blob
 
     async def read(self, name: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start`, `length` of them or all, in chunks.

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,10 @@ class SpoolFolder:
             self.grew(-self._bytes)
             await asyncio.to_thread(self._delete)
 
+    def release_with(self, blob: Blob) -> None:
+        """Leaves the folder to a blob in it: it is released when nothing holds that any more, at once and here."""
+        weakref.finalize(blob, self._release_now).atexit = False  # then the process's directory goes
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -114,6 +119,12 @@ class SpoolFolder:
             self._path.mkdir()
             self._made = True
         return self._path
+
+    def _release_now(self) -> None:
+        if self._made:
+            self._made = False
+            self.grew(-self._bytes)
+            self._delete()
 
     def _delete(self) -> None:
         for sink in self._sinks:
