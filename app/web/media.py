@@ -1,6 +1,7 @@
 """`GET /v1/media/{id}.{ext}`: stored pictures under signed, expiring links."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Final
 
 from fastapi import APIRouter
@@ -13,7 +14,7 @@ from app.gateway.services import Services
 from app.store import media
 from app.store.media import Media
 
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE: Final = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)
 
 
 def router(services: Services) -> APIRouter:
@@ -26,32 +27,33 @@ def router(services: Services) -> APIRouter:
         media_id, _, extension = name.partition(".")
         query = request.query_params
         services.signer.check(media_id, extension, query.get("exp"), query.get("sig"))
-        found = await services.database.read(lambda tx: media.get(tx, media_id))
-        if found is None or found.extension != extension:
-            raise NotFound("There is no such picture.", code="media_not_found")
-        if found.erased_at is not None:
-            raise Gone("The picture has been erased; results are kept for a limited time.")
-        return _answer(request, services, found)
+        found = await _found(services, media_id, extension)
+        try:
+            return await _answer(request, services, found)
+        except NotFound:
+            await _found(services, media_id, extension)  # it may have been erased at this very moment
+            raise
 
     return routes
 
 
-def _answer(request: Request, services: Services, found: Media) -> Response:
-    etag = f'"{found.sha256[:32]}"'
-    headers = {
-        "etag": etag,
-        "accept-ranges": "bytes",
-        "cache-control": "private, max-age=3600, immutable",
-        "content-disposition": f'inline; filename="{found.id}.{found.extension}"',
-        "content-security-policy": "sandbox; default-src 'none'",
-        "x-content-type-options": "nosniff",
-        "cross-origin-resource-policy": "cross-origin",
-    }
-    if etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
+async def _found(services: Services, media_id: str, extension: str) -> Media:
+    """What is on record of the picture. Raises: NotFound (media_not_found); Gone, when it is kept no longer."""
+    found = await services.database.read(lambda tx: media.get(tx, media_id))
+    if found is None or found.extension != extension:
+        raise NotFound("There is no such picture.", code="media_not_found")
+    if found.erased_at is not None:
+        raise Gone("The picture has been erased; results are kept for a limited time.")
+    return found
+
+
+async def _answer(request: Request, services: Services, found: Media) -> Response:
+    """Raises: NotFound, Overloaded: before the first header is sent, so that no answer begins that cannot go on."""
+    headers = _headers(found)
+    if _is_known(request.headers.get("if-none-match", ""), headers["etag"]):
         return Response(status_code=304, headers=headers)
     start, length, status = 0, found.size_bytes, 200
-    # Several ranges are answered whole, as RFC 9110 (14.2) allows: cheap, whatever is asked (fault-cases C41).
-    if match := _RANGE.fullmatch(request.headers.get("range", "")):
+    if match := _asked_range(request, headers["etag"]):
         span = _span(match[1], match[2], found.size_bytes)
         if span is None:
             return Response(status_code=416, headers={**headers, "content-range": f"bytes */{found.size_bytes}"})
@@ -59,10 +61,47 @@ def _answer(request: Request, services: Services, found: Media) -> Response:
         status = 206
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{found.size_bytes}"
     headers["content-length"] = str(length)
+    wanted = 1 if request.method == "HEAD" else length
+    chunks = services.media.read(media_name(found.id, found.mime), start=start, length=wanted)
+    first = await anext(chunks, b"")
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=found.mime)
-    chunks = services.media.read(media_name(found.id, found.mime), start=start, length=length)
-    return StreamingResponse(chunks, status_code=status, headers=headers, media_type=found.mime)
+    return StreamingResponse(_all(first, chunks), status_code=status, headers=headers, media_type=found.mime)
+
+
+def _headers(found: Media) -> dict[str, str]:
+    """What is said of a picture, whatever is asked of it. Bytes behind an id never change."""
+    return {
+        "etag": f'"{found.sha256[:32]}"',
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=3600, immutable",
+        "content-disposition": f'inline; filename="{found.id}.{found.extension}"',
+        "content-security-policy": "sandbox; default-src 'none'",
+        "x-content-type-options": "nosniff",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """Whether the client has these bytes: any is said, or this one, compared weakly (RFC 9110, 13.1.2)."""
+    tags = [tag.strip() for tag in if_none_match.split(",")]
+    return tags == ["*"] or any(tag.removeprefix("W/") == etag for tag in tags)
+
+
+def _asked_range(request: Request, etag: str) -> re.Match[str] | None:
+    """The range of a GET, unless it is only meant for other bytes (RFC 9110, 13.1.5 and 14.2).
+
+    Several ranges are answered whole, which is allowed: cheap, whatever is asked (fault-cases C41).
+    """
+    if request.method != "GET" or request.headers.get("if-range", etag) != etag:
+        return None
+    return _RANGE.fullmatch(request.headers.get("range", ""))
+
+
+async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
