@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.core.errors import MethodNotAllowed
-from app.web.errors import error_response
+from app.web.errors import error_answer
 
 
 class Allowed:
@@ -30,7 +30,7 @@ class Allowed:
         """Handler for the status 405."""
         path = request.url.path
         told = MethodNotAllowed(f"{request.method} is not allowed at {path!r}.")
-        return error_response(told, path, {"allow": ", ".join(self.of(path))})
+        return error_answer(told, request, {"allow": ", ".join(self.of(path))})
 
 
 def _leaves(routes: Sequence[BaseRoute]) -> Iterator[Route]:

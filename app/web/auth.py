@@ -33,6 +33,12 @@ async def gemini_caller_of(request: Request, services: Services) -> Caller:
     return await count(request.scope, services, await services.callers.authenticate(secret))
 
 
+def speaks_google(request: Request) -> bool:
+    """Whether a Google client asks: on `/v1`, its default version, it asks for models as others do (wire-facts 3.5)."""
+    headers, query = request.headers, request.query_params
+    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query or "pageSize" in query
+
+
 def demand_admin(request: Request, services: Services) -> None:
     """Lets only the admin key pass.
 

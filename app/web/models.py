@@ -10,7 +10,7 @@ from app.core.catalog import Model
 from app.core.errors import InvalidRequest, NotFound
 from app.gateway.caller import Caller
 from app.gateway.services import Services
-from app.web.auth import caller_of, gemini_caller_of
+from app.web.auth import caller_of, gemini_caller_of, speaks_google
 from app.wire.model_lists import gemini_model, gemini_models, openai_model, openai_models
 
 PAGE_SIZE: Final = 50
@@ -24,7 +24,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/v1/models")
     async def list_models(request: Request) -> Response:
         """Every model that this key may use and that a vendor is configured for."""
-        if _is_gemini(request):
+        if speaks_google(request):
             return await list_gemini_models(request)
         caller = await caller_of(request, services)
         catalog = services.catalog()
@@ -43,7 +43,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/v1/models/{name:path}")
     async def get_model(request: Request, name: str) -> Response:
         """One model, by any of its names; an id may contain slashes."""
-        if _is_gemini(request):
+        if speaks_google(request):
             return await get_gemini_model(request, name)
         caller = await caller_of(request, services)
         return JSONResponse(openai_model(_find(services, caller, name), currency=services.catalog().currency))
@@ -55,12 +55,6 @@ def router(services: Services) -> APIRouter:
         return JSONResponse(gemini_model(_find(services, caller, name)))
 
     return routes
-
-
-def _is_gemini(request: Request) -> bool:
-    """Whether a Google client asks: its default version is `v1` too (wire-facts 3.5)."""
-    headers, query = request.headers, request.query_params
-    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query or "pageSize" in query
 
 
 def _usable(services: Services, caller: Caller) -> list[Model]:
