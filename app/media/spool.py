@@ -35,15 +35,24 @@ class Spool:
         except OSError as error:
             raise unavailable() from error
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing new should be begun here."""
+        return self.bytes >= self._max_bytes
+
     def folder(self) -> "SpoolFolder":
         """Where one request's bytes go: `async with spool.folder() as folder`, or `folder.release()` when done."""
         return SpoolFolder(self._directory / secrets.token_hex(16), self)
 
     def admit(self) -> "SpoolFolder":
         """As `folder`, for a request that has just come. Raises: Overloaded, before anything of it is read."""
-        if self.bytes >= self._max_bytes:
+        if self.is_full:
             raise Overloaded("The gateway is busy; try again shortly.", retry_after_s=RETRY_S, should_retry=True)
         return self.folder()
+
+    def grew(self, count: int) -> None:
+        """So many bytes were written here; fewer than none: deleted."""
+        self.bytes += count
 
     async def usage(self) -> tuple[int, int]:
         """Bytes that are spooled now, and bytes free on that disk. Raises: Overloaded (storage_unavailable)."""
@@ -93,7 +102,7 @@ class SpoolFolder:
     def grew(self, count: int) -> None:
         """So many bytes were written here."""
         self._bytes += count
-        self._spool.bytes += count
+        self._spool.grew(count)
 
     async def release(self) -> None:
         """Deletes what was spooled here, half-written files as well; blobs that point here are void. Safe to repeat."""

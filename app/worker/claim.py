@@ -86,7 +86,11 @@ class Claims:
                 await self._bell.heard(rung, LOOK_S)
 
     async def claim_queued(self) -> int:
-        """Takes what there is room for, at most a batch; how many."""
+        """Takes what there is room for, at most a batch; how many. While the spool is full that is nothing: a task that
+        is not begun waits better in the queue, from where any process may take it.
+        """
+        if self._spool.is_full:
+            return 0
         return await self._take(
             lambda tx, lease, at, limit: leases.claim(
                 tx, lease, at=at, limit=limit, default_concurrency=self._limits.key_concurrency
