@@ -64,7 +64,7 @@ async def test_units_of_one_account_share_a_commit(shared: Database) -> None:
     transactions = await asyncio.gather(
         *(shared.write(holding(f"c{number}"), account_id="acc_1") for number in range(50))
     )
-    assert len(set(transactions)) <= 3
+    assert len(set(transactions)) < 25  # a transaction takes no more units after a tenth of a second
     assert await held(shared) == {f"c{number}" for number in range(50)}
 
 
