@@ -1,0 +1,23 @@
+"""Which modules get faults, which tests must notice them, and which faults nobody could notice."""
+
+from typing import Final
+
+SQLITE: Final = ("-k", "not postgresql")
+"""The statements are the same on both databases: one of them notices."""
+
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "app/media/guard.py": ("tests/media/test_guard.py", "tests/media/test_fetch.py"),
+    "app/media/door.py": ("tests/media/test_fetch.py",),
+    "app/core/task.py": ("tests/store/test_tasks.py", *SQLITE),
+    "app/core/pricing.py": ("tests/store/test_bookings.py", *SQLITE),
+    "app/store/ledger.py": (
+        *("tests/store/test_ledger.py", "tests/store/test_bookings.py", "tests/store/test_verify.py"),
+        *SQLITE,
+    ),
+    "app/store/tasks.py": ("tests/store/test_tasks.py", "tests/store/test_leases.py", *SQLITE),
+    "app/store/leases.py": ("tests/store/test_leases.py", "tests/store/test_tasks.py", *SQLITE),
+    "app/store/attempts.py": ("tests/store/test_attempts.py", *SQLITE),
+}
+
+EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {}
+"""(path, line, fault) and the reason why it changes nothing that can be seen."""
