@@ -51,15 +51,15 @@ function accountTable(items) {
       { label: "Name", cell: (account) => to(`/accounts/${account.id}`, account.name) },
       { label: "Billing", cell: state },
       { label: "Available", num: true, cell: (account) => available(account) },
-      { label: "Held", num: true, cell: (account) => amount(account.held_units) },
-      { label: "Balance", num: true, cell: (account) => amount(account.balance_units) },
+      { label: "Held", num: true, cell: (account) => amount(account.held_units, { short: true }) },
+      { label: "Balance", num: true, cell: (account) => amount(account.balance_units, { short: true }) },
       { label: "Created", cell: (account) => when(account.created_at) },
     ],
   });
 }
 
 const state = (account) => h("span", {}, badge(account.billing), account.disabled && badge("disabled"));
-const available = (account) => (account.billing === "unlimited" ? h("span", { class: "muted" }, "unlimited") : amount(account.available_units, { signed: true }));
+const available = (account) => (account.billing === "unlimited" ? h("span", { class: "muted" }, "unlimited") : amount(account.available_units, { short: true, signed: account.available_units <= 0 }));
 
 function accountHead(account, path, again) {
   const change = async (body, text) => (await patch(path, body), done(text), again());

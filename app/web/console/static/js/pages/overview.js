@@ -4,7 +4,7 @@ import { all, get } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, duration, money, moneyShort, percent, plural } from "../format.js";
 import { heading, section, tile, to } from "../parts/bits.js";
-import { chart } from "../parts/chart.js";
+import { chart, SECONDS, WHOLE } from "../parts/chart.js";
 import { empty, every, loads } from "../parts/states.js";
 import { statistics, tally } from "../parts/statistics.js";
 import { setQuery } from "../router.js";
@@ -75,12 +75,12 @@ function filled(items, from, now) {
 function tilesOf({ sums, hour, vendors }, words) {
   const owed = vendors.reduce((sum, vendor) => sum + (vendor.exposure_units ?? 0), 0);
   const good = hour.success === null || hour.success >= 0.95 ? "" : hour.success >= 0.8 ? "warn" : "bad";
-  const inHour = `${plural(hour.total, "task")} in the last hour`;
+  const inHour = `of ${plural(hour.ended, "task")} that ended`;
   return [
     tile("Requests", count(sums.requests ?? 0), `${plural(sums.images ?? 0, "image")} in ${words}`),
-    tile("Success", percent(hour.success), inHour, good),
-    tile("Latency", duration(hour.median), `95 %: ${duration(hour.slow)}, last hour`),
-    tile("Spend", moneyShort(sums.price_units ?? 0), `charged to clients in ${words}`),
+    tile("Success, last hour", percent(hour.success), inHour, good),
+    tile("Latency, last hour", duration(hour.median), `95 %: ${duration(hour.slow)}`),
+    tile("Spend", moneyShort(sums.price_units ?? 0), `charged in ${words}`),
     tile("Margin", moneyShort(sums.margin_units ?? 0), `cost ${moneyShort(sums.cost_units ?? 0)}`, sums.margin_units < 0 ? "bad" : ""),
     tile("Exposure", moneyShort(owed), "vendors may yet bill", owed > 0 ? "warn" : ""),
   ];
@@ -116,14 +116,14 @@ function makeCharts(signal) {
   const days = ({ days: list }, ...names) => [list.map((day) => day.at), ...names.map((name) => list.map((day) => day[name]))];
   const line = (label, color, show, more = {}) => ({ label, color, show, ...more });
   return [
-    make({ title: "Tasks by the minute", bars: true, axis: count, series: [line("all", "--chart-1", count), line("failed", "--chart-2", count)] },
+    make({ title: "Tasks a minute", bars: true, axis: count, steps: WHOLE, series: [line("all", "--chart-1", count), line("failed", "--chart-2", count)] },
       ({ hour }) => [hour.at, hour.requests, hour.failures]),
-    make({ title: "Latency", axis: duration, series: [line("95 %", "--chart-4", duration), line("median", "--chart-1", duration)] },
+    make({ title: "Latency", axis: duration, steps: SECONDS, series: [line("95 %", "--chart-4", duration), line("median", "--chart-1", duration)] },
       ({ hour }) => (hour.median === null ? [[], [], []] : [hour.at, hour.slows, hour.medians])),
-    make({ title: "Requests by the day", bars: true, daily: true, axis: count, series: [line("requests", "--chart-1", count)] }, (found) => days(found, "requests")),
-    make({ title: "Spend and margin by the day", daily: true, axis: short, least: 100_000, series: [line("spend", "--chart-1", money, { fill: true }), line("margin", "--chart-3", money)] },
+    make({ title: "Requests a day", bars: true, daily: true, axis: count, steps: WHOLE, series: [line("requests", "--chart-1", count)] }, (found) => days(found, "requests")),
+    make({ title: "Money a day", daily: true, axis: short, least: 100_000, series: [line("spend", "--chart-1", money, { fill: true }), line("margin", "--chart-3", money)] },
       (found) => days(found, "price_units", "margin_units")),
-    make({ title: "Exposure by the day", bars: true, daily: true, axis: short, least: 100_000, series: [line("exposure", "--chart-4", money)] }, (found) => days(found, "exposure_units")),
+    make({ title: "Exposure a day", bars: true, daily: true, axis: short, least: 100_000, series: [line("exposure", "--chart-4", money)] }, (found) => days(found, "exposure_units")),
   ];
 }
 

@@ -25,7 +25,7 @@ async function readiness(signal) {
 }
 
 const parts = (told) => h("ul", { class: "parts" }, PARTS.map(([name, title, what]) =>
-  h("li", {}, badge(told[name] === "ok" ? "ok" : "failed", told[name]), h("span", {}, h("b", {}, title), h("span", { class: "muted" }, ` ${what}`)))));
+  h("li", {}, badge(told[name] === "ok" ? "ok" : "failed", told[name]), h("span", {}, h("b", {}, title), h("div", { class: "small muted" }, what)))));
 
 function backups(signal) {
   const outcome = h("div", { class: "place", "aria-live": "polite" });

@@ -104,7 +104,7 @@ function attempts(task) {
     caption: "Attempts", items: task.attempts,
     columns: [
       { label: "Vendor", cell: (tried) => h("span", {}, h("b", {}, tried.vendor), h("div", { class: "small muted" }, tried.vendor_model)) },
-      { label: "State", cell: (tried) => h("span", {}, badge(tried.state), trouble(tried)) },
+      { label: "State", cell: (tried) => h("span", {}, badge(tried.state === "accepted" && tried.failure ? "refused" : tried.state, tried.state), trouble(tried)) },
       { label: "Images", num: true, cell: (tried) => h("span", { class: "num" }, `${tried.images_delivered} / ${tried.images_asked}`) },
       { label: "Took", num: true, cell: (tried) => h("span", { class: "num" }, tried.finished_at ? duration(spent(task, tried)) : "…") },
       { label: "Cost", num: true, cell: (tried) => amount(tried.cost_units) },

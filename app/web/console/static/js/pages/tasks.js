@@ -2,7 +2,7 @@
 
 import { all, get } from "../api.js";
 import { h } from "../dom.js";
-import { duration } from "../format.js";
+import { duration, plural } from "../format.js";
 import { amount, badge, heading, idLink, to, when } from "../parts/bits.js";
 import { filters } from "../parts/form.js";
 import { namesOf } from "../parts/names.js";
@@ -40,14 +40,13 @@ export function taskTable(items, nameOf = (id) => id) {
   return table({
     caption: "Tasks", items, open: (task) => link(`/tasks/${task.id}`),
     columns: [
-      { label: "Task", cell: (task) => h("div", { class: "pictured" }, thumbnail(task, { small: true }), idLink(`/tasks/${task.id}`, task.id)) },
+      { label: "Task", cell: (task) => h("div", { class: "pictured" }, thumbnail(task, { small: true }), h("div", {}, idLink(`/tasks/${task.id}`, task.id), h("div", { class: "small muted" }, task.model))) },
       { label: "State", cell: (task) => h("span", {}, badge(task.status), task.error && h("div", { class: "small muted" }, task.error.code)) },
-      { label: "Model", cell: (task) => task.model },
       { label: "Surface", cell: (task) => h("span", {}, task.surface.replaceAll("_", " "), task.mode === "async" && h("span", { class: "muted" }, " async")) },
       { label: "Account", cell: (task) => to(`/accounts/${task.account_id}`, nameOf(task.account_id)) },
       { label: "Images", num: true, cell: (task) => h("span", { class: "num" }, `${task.images_delivered} / ${task.images_requested}`) },
       { label: "Took", num: true, cell: (task) => h("span", { class: "num" }, took(task)) },
-      { label: "Charged", num: true, cell: (task) => amount(task.units) },
+      { label: "Charged", num: true, cell: (task) => amount(task.units, { short: true }) },
       { label: "Created", cell: (task) => when(task.created_at) },
     ],
   });
@@ -64,7 +63,7 @@ function gallery(items) {
   return h("ul", { class: "gallery" }, items.map((task) => h("li", {}, h("a", { href: link(`/tasks/${task.id}`), "aria-label": `Task ${task.id}, ${task.model}, ${task.status}` },
     thumbnail(task),
     h("div", { class: "gallery-model" }, task.model),
-    h("div", { class: "gallery-text small muted" }, badge(task.status), task.images_delivered > 1 && h("span", {}, `× ${task.images_delivered}`), when(task.created_at))))));
+    h("div", { class: "gallery-text small muted" }, h("span", {}, task.status === "succeeded" ? plural(task.images_delivered, "picture") : badge(task.status)), when(task.created_at))))));
 }
 
 function viewSwitch(query, view) {

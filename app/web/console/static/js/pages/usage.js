@@ -59,7 +59,7 @@ function usageTable({ group_by: groups, items }, names) {
     columns: [
       ...groups.map((name, i) => group(name, i === 0)),
       ...COUNTS.map(([name, label]) => ({ label, num: true, cell: (item) => h("span", { class: "num" }, count(item[name])) })),
-      ...MONEY.map(([name, label]) => ({ label, num: true, cell: (item) => h("div", {}, amount(item[name], { signed: name === "margin_units" && item[name] < 0 }), name === "price_units" && share(item)) })),
+      ...MONEY.map(([name, label]) => ({ label, num: true, cell: (item) => h("div", {}, amount(item[name], { short: true, signed: name === "margin_units" && item[name] < 0 }), name === "price_units" && share(item)) })),
     ],
   });
 }

@@ -6,7 +6,7 @@ import { duration, money, plural } from "../format.js";
 import { badge, button, facts, heading, to } from "../parts/bits.js";
 import { folded } from "../parts/code.js";
 import { confirm, open } from "../parts/dialog.js";
-import { breaker, findings, health } from "../parts/health.js";
+import { breaker, findings, models, tilesOf } from "../parts/health.js";
 import { empty, every, failed, loading, loads, unavailable } from "../parts/states.js";
 import { done, refused } from "../parts/toast.js";
 
@@ -33,18 +33,19 @@ const byUse = (one, other) => Number(other.configured) - Number(one.configured);
 
 function card(vendor, again) {
   const buttons = [
-    vendor.drained ? button("Undrain", () => act(vendor, "undrain", "It gets work again.", again)) : button("Drain", () => drain(vendor, again), "danger"),
+    vendor.drained ? button("Undrain", () => act(vendor, "undrain", "It gets work again.", again)) : button("Drain", () => drain(vendor, again)),
     vendor.configured && button("Probe", () => probe(vendor)),
   ];
   return h("section", { class: `card vendor${vendor.configured ? "" : " idle"}`, "aria-label": vendor.name },
     h("div", { class: "card-head" }, h("div", {}, h("h2", {}, vendor.name), h("div", { class: "id muted" }, vendor.base_url), h("div", { class: "vendor-state" }, state(vendor))), h("div", { class: "actions" }, buttons)),
-    vendor.configured && health(vendor),
+    vendor.configured && tilesOf(vendor),
     facts([
       ["Speaks", vendor.dialect], ["Keys ready", `${vendor.keys_ready} of ${vendor.keys}`],
       ["Timeout", vendor.timeout_s && duration(vendor.timeout_s)],
       ["Serves", to("/models", plural(vendor.models.length, "model"), { vendor: vendor.name })],
-      ["Tasks", to("/tasks", "tried here", { vendor: vendor.name })],
+      ["Tasks", to("/tasks", "those tried here", { vendor: vendor.name })],
     ]),
+    models(vendor),
     Object.keys(vendor.options).length > 0 && folded("Options", vendor.options));
 }
 

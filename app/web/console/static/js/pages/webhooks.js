@@ -4,10 +4,12 @@ import { post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, button, heading, idLink, when } from "../parts/bits.js";
 import { filters } from "../parts/form.js";
-import { empty } from "../parts/states.js";
+import { empty, every } from "../parts/states.js";
 import { listing, table } from "../parts/table.js";
 import { done, refused } from "../parts/toast.js";
 import { setQuery } from "../router.js";
+
+const FRESH_MS = 5000;
 
 /** The page. */
 export function webhooksPage({ query, signal }) {
@@ -15,10 +17,11 @@ export function webhooksPage({ query, signal }) {
     path: "/webhooks", query, signal, what: "The list of deliveries", render: (items) => deliveries(items, () => list.restart()),
     none: () => empty("No deliveries", "Tasks that name a webhook, and accounts that have one, are told about here."),
   });
+  every(FRESH_MS, list.again, signal, list);
   return [
     heading("Webhooks", "What was told to clients about their tasks. Each delivery is tried for 24 hours."),
     filters([{ name: "state", label: "State", type: "select", options: [["", "any state"], "pending", "delivered", "failed"], value: query.state ?? "" }], setQuery),
-    h("div", {}, list),
+    list,
   ];
 }
 

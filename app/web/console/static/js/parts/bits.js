@@ -1,7 +1,7 @@
 // Small pieces that every page uses: badges, tiles, facts, copyable text, bars.
 
 import { h, hidden } from "../dom.js";
-import { money, moment, ago } from "../format.js";
+import { ago, count, money, moment, moneyShort } from "../format.js";
 import { link } from "../router.js";
 import { icon } from "./icons.js";
 import { done } from "./toast.js";
@@ -56,10 +56,10 @@ export function copyButton(read, label = "Copy") {
   return h("button", { type: "button", class: "icon-button", title: label, onclick: copy }, icon("copy"), hidden(label));
 }
 
-/** An amount, its exact units in the title. `signed` colours it. */
-export function amount(units, { signed = false } = {}) {
+/** An amount, its exact units in the title. `signed` colours it; `short` is for a glance. */
+export function amount(units, { signed = false, short = false } = {}) {
   const tone = signed && units ? (units < 0 ? " negative" : " positive") : "";
-  return h("span", { class: `num${tone}`, title: units === null || units === undefined ? null : `${units} units` }, money(units));
+  return h("span", { class: `num${tone}`, title: units === null || units === undefined ? null : `${count(units)} units` }, (short ? moneyShort : money)(units));
 }
 
 /** A moment, in words that age; the exact time is in the title. */
@@ -77,7 +77,7 @@ export const idLink = (path, id) => h("a", { href: link(path), class: "id", titl
 /** An id that is cut in the middle of its random part. */
 export const shortId = (id) => (id && id.length > 15 ? `${id.slice(0, 13)}…` : id);
 
-/** How much of something is used: a bar with words under it. */
+/** How much of something is used: a bar with words over it. */
 export function meter(used, most, text) {
   const share = most > 0 ? Math.min(used / most, 1) : 1;
   const tone = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
@@ -86,7 +86,7 @@ export function meter(used, most, text) {
     class: `meter ${tone}`, role: "meter", "aria-label": text, "aria-valuemin": "0", "aria-valuemax": "100",
     "aria-valuenow": String(Math.round(share * 100)),
   }, bar);
-  return h("div", { class: "metered" }, track, h("div", { class: "small muted" }, text));
+  return h("div", { class: "metered" }, h("div", { class: "small muted" }, text), track);
 }
 
 /** A list of words as chips. */

@@ -5,12 +5,16 @@ import { moment } from "../format.js";
 import { onTheme } from "../theme.js";
 
 const HEIGHT = 150;
+/** Steps of an axis that counts, and of one that tells times. */
+export const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+export const SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
 
 /**
  * A chart. `series` are `{label, color, show(value), fill}`, colours being names of custom properties. `axis` writes
- * a value beside the axis, whose top is never below `least`. `update(data)` on the element sets uPlot's data: times in seconds, then one array per series; nothing moves when they are the same.
+ * a value beside the axis, whose top is never below `least` and whose lines are one of `steps` apart. `update(data)` on the
+ * element sets uPlot's data: times in seconds, then one array per series; nothing moves when they are the same.
  */
-export function chart({ title, series, signal, axis = (value) => String(value), least = 1, bars = false, daily = false }) {
+export function chart({ title, series, signal, axis = (value) => String(value), least = 1, steps, bars = false, daily = false }) {
   const canvas = h("div", { class: "chart-canvas" });
   const legend = h("div", { class: "legend small" });
   const figure = h("figure", { class: "chart" }, h("figcaption", {}, h("span", {}, title), legend), canvas);
@@ -22,7 +26,7 @@ export function chart({ title, series, signal, axis = (value) => String(value), 
     plot = null;
     fill(canvas);
     if (data === null || data[0].length === 0) return fill(canvas, h("p", { class: "chart-empty muted small" }, "Nothing in this time."));
-    const options = optionsOf({ series, axis, least, bars, daily, width: canvas.clientWidth, tell: (index) => tell(index) });
+    const options = optionsOf({ series, axis, least, steps, bars, daily, width: canvas.clientWidth, tell: (index) => tell(index) });
     plot = new globalThis.uPlot(options, data, canvas);
   };
   const tell = (index) => {
@@ -52,7 +56,7 @@ const swatch = (color) => h("i", { class: "swatch", style: { background: `var(${
 const timeOf = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 const dayOf = (seconds) => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-function optionsOf({ series, axis, least, bars, daily, width, tell }) {
+function optionsOf({ series, axis, least, steps, bars, daily, width, tell }) {
   const margin = bars ? (daily ? 43200 : 30) : 0;
   const [text, line] = [colour("--muted"), colour("--line")];
   const grid = { stroke: line, width: 1 };
@@ -65,10 +69,10 @@ function optionsOf({ series, axis, least, bars, daily, width, tell }) {
     tzDate: daily ? (seconds) => globalThis.uPlot.tzDate(new Date(seconds * 1000), "UTC") : undefined,
     axes: [
       {
-        stroke: text, font, grid: { show: false }, ticks: { show: false }, space: 60, size: 32, gap: 7, values: (_, at) => at.map(daily ? dayOf : timeOf),
+        stroke: text, font, grid: { show: false }, ticks: { show: false }, space: 60, size: 26, gap: 6, values: (_, at) => at.map(daily ? dayOf : timeOf),
         ...(daily ? { incrs: [1, 2, 5, 7, 14].map((days) => days * 86400) } : {}),
       },
-      { stroke: text, font, grid, ticks: { show: false }, size: 56, values: (_, at) => at.map(axis) },
+      { stroke: text, font, grid, ticks: { show: false }, size: 58, space: 34, values: (_, at) => at.map(axis), ...(steps ? { incrs: steps } : {}) },
     ],
     series: [{}, ...series.map((one) => ({
       label: one.label, stroke: colour(one.color), width: bars ? 0 : 1.6, paths, points: { show: !bars, size: 4, fill: colour(one.color) }, spanGaps: true,

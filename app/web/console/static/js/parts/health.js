@@ -1,25 +1,26 @@
 // How a vendor is doing: the last ten minutes as this replica saw them, and what a probe found.
 
 import { h } from "../dom.js";
-import { count, duration, percent } from "../format.js";
+import { count, duration, percent, plural } from "../format.js";
 import { badge, chips, tile } from "./bits.js";
 import { table } from "./table.js";
 
 const WORRYING = 0.1;
 
-/** The health of a vendor as tiles, and that of its targets behind a word. */
-export function health(vendor) {
+/** The health of a vendor as tiles. */
+export function tilesOf(vendor) {
   const asked = vendor.seen > 0;
   const bad = (share) => (share === null || share < WORRYING ? "" : "bad");
-  return [
-    h("div", { class: "tiles small-tiles" },
+  return h("div", { class: "tiles small-tiles" },
       tile("Errors", percent(vendor.error_rate), asked ? `of ${count(vendor.seen)} calls` : "not asked lately", bad(vendor.error_rate)),
       tile("Delivered", percent(vendor.delivered_image_rate), "with a picture", bad(vendor.delivered_image_rate === null ? null : 1 - vendor.delivered_image_rate)),
       tile("Latency", duration(vendor.latency_p50_s), vendor.latency_p95_s === null ? null : `95 %: ${duration(vendor.latency_p95_s)}`),
-      tile("Running", `${vendor.in_use} / ${vendor.concurrency}`, vendor.waiting ? `${vendor.waiting} wait` : null, vendor.waiting ? "warn" : "")),
-    vendor.targets.length > 0 && h("details", { class: "folded" }, h("summary", {}, "Its models, each"), targets(vendor.targets)),
-  ];
+      tile("Running", `${vendor.in_use} / ${vendor.concurrency}`, vendor.waiting ? `${vendor.waiting} wait` : null, vendor.waiting ? "warn" : ""));
 }
+
+/** The health of each of its models, behind a word. */
+export const models = (vendor) => vendor.targets.length > 0
+  && h("details", { class: "folded" }, h("summary", {}, `Each of ${plural(vendor.targets.length, "model")} that was asked for`), targets(vendor.targets));
 
 /** The breaker as a word, and for how long the vendor is left alone; nothing while it is closed. */
 export function breaker({ breaker: state, rest_s: rest, share }) {
