@@ -10,7 +10,7 @@ from typing import Final
 
 from app.core.catalog import Catalog, Model
 from app.core.clock import Clock
-from app.core.errors import ClientError, InvalidRequest, RateLimited
+from app.core.errors import ClientError, InvalidRequest, Overloaded, RateLimited
 from app.core.ids import new_id
 from app.core.image import ImageRequest
 from app.core.pricing import images_charge
@@ -19,6 +19,7 @@ from app.core.task import TaskStatus
 from app.core.tracing import PLACE
 from app.gateway import idempotency
 from app.gateway.caller import Caller
+from app.gateway.doubtful import DoubtfulAdmissions
 from app.gateway.faults import NO_FAULTS, Faults
 from app.gateway.idempotency import Claim
 from app.gateway.input_store import InputStore, StoredInputs
@@ -91,6 +92,7 @@ class Admission:
         inputs: InputDesk,
         store: InputStore,
         owner: str,
+        doubtful: DoubtfulAdmissions,
         limits: AdmissionLimits,
         faults: Faults = NO_FAULTS,
     ) -> None:
@@ -101,6 +103,7 @@ class Admission:
         self._inputs = inputs
         self._store = store
         self._owner = owner
+        self._doubtful = doubtful
         self._limits = limits
         self._faults = faults
 
@@ -180,9 +183,13 @@ class Admission:
         return Admitted(task, None)
 
     async def _enter(self, caller: Caller, wanted: Wanted, task: Task, stored: StoredInputs) -> Repeated | None:
-        found = await self._database.write(
-            lambda tx: self._write(tx, caller, wanted, task, stored), account_id=task.account_id
-        )
+        try:
+            found = await self._database.write(
+                lambda tx: self._write(tx, caller, wanted, task, stored), account_id=task.account_id
+            )
+        except Overloaded as error:
+            self._doubtful.add(task, repeated=wanted.claim is not None)
+            raise _maybe_admitted(task, error) from error
         self._faults.at("admission.committed")
         return None if found is None else Repeated(found)
 
@@ -254,3 +261,10 @@ def _record(wanted: Wanted, stored: StoredInputs) -> dict[str, object]:
     place = PLACE.get()
     traced = {} if place is None else {"trace": place}
     return {**to_record(wanted.request, stored=stored.names), "base_url": wanted.base_url, **traced}
+
+
+def _maybe_admitted(task: Task, error: Overloaded) -> Overloaded:
+    """The same refusal, with the id under which the client finds what was taken in after all."""
+    return Overloaded(
+        error.message, code=error.code, retry_after_s=error.retry_after_s, should_retry=True, task_id=task.id
+    )

@@ -3,14 +3,15 @@
 import asyncio
 from dataclasses import dataclass
 
-from app.core.errors import GatewayError, InternalError
+from app.core.errors import GatewayError, Overloaded
 from app.core.image import ImageAnswer, ImageRequest
+from app.core.task import TaskStatus
 from app.gateway.admission import Admission, Repeated, Wanted
 from app.gateway.caller import Caller
 from app.gateway.execution import Execution
 from app.gateway.idempotency import Claim
 from app.gateway.task_views import TaskViews
-from app.gateway.watch import TaskWatch
+from app.gateway.watch import TaskWatch, untold
 from app.gateway.work import Surface
 from app.media.spool import SpoolFolder
 
@@ -67,9 +68,8 @@ class Images:
 
     async def done_within(self, order: Order, seconds: float) -> bool:
         """Waits so long at most; whether the order's task has ended."""
-        return (
-            await self._watch.ended(order.task_id, account_id=order.account_id, seconds=seconds)
-        ).task.status.terminal
+        rows = await self._watch.outcome(order.task_id, account_id=order.account_id, seconds=seconds)
+        return rows.task.status.terminal
 
     async def answer(self, order: Order, *, base_url: str, with_bytes: bool) -> ImageAnswer:
         """Waits for an order's pictures. Cancelling the wait cancels nothing else. `with_bytes`: they will be inlined.
@@ -78,17 +78,20 @@ class Images:
         """
         if order.doing is not None:
             await self._begun_here(order.doing, order.task_id)
-        rows = await self._watch.ended(order.task_id, account_id=order.account_id)
-        return await self._views.answer(rows, base_url=base_url, with_bytes=with_bytes)
+        rows = await self._watch.outcome(order.task_id, account_id=order.account_id)
+        try:
+            return await self._views.answer(rows, base_url=base_url, with_bytes=with_bytes)
+        except Overloaded as error:
+            if rows.task.status is not TaskStatus.SUCCEEDED:
+                raise  # that is the task's own error
+            raise untold(order.task_id) from error  # the picture is paid for, and cannot be read now
 
     async def _begun_here(self, doing: "asyncio.Task[None]", task_id: str) -> None:
         try:
             await asyncio.shield(doing)
         except GatewayError as error:
             # Not even the failure could be written. Whether a vendor was paid is for the task's next owner to find out.
-            raise InternalError(
-                "The outcome could not be recorded yet; the task tells it later.", should_retry=False, task_id=task_id
-            ) from error
+            raise untold(task_id) from error
 
     async def _joined(self, account_id: str, task_id: str) -> Order:
         task = (await self._watch.look(task_id, account_id=account_id)).task

@@ -11,6 +11,7 @@ from app.gateway.attempt_records import AttemptRecords
 from app.gateway.bell import Bell
 from app.gateway.conversation import Conversation
 from app.gateway.dispatch import Dispatcher
+from app.gateway.doubtful import DoubtfulAdmissions
 from app.gateway.execution import Execution
 from app.gateway.faults import Faults
 from app.gateway.images import Images
@@ -27,7 +28,7 @@ from app.gateway.tasks import Tasks
 from app.gateway.watch import TaskWatch
 from app.gateway.webhooks import Announcer
 from app.media.fetch import Fetcher
-from app.media.pictures import Converter
+from app.media.pictures import Converter, PictureLimits
 from app.media.signing import MediaSigner
 from app.store.database import Database
 from app.upstream.client import VendorClient
@@ -46,6 +47,7 @@ class Tools:
     signer: MediaSigner
     fetcher: Fetcher
     converter: Converter
+    input_limits: PictureLimits
     client: VendorClient
     pool: VendorPool
     owner: str
@@ -82,7 +84,8 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         faults=faults,
     )
     own = OwnPictures(database=database, store=tools.media, signer=tools.signer)
-    inputs, store = InputDesk(fetcher=tools.fetcher, own=own), InputStore(tools.media)
+    inputs = InputDesk(fetcher=tools.fetcher, own=own, limits=tools.input_limits)
+    store = InputStore(tools.media, limits=tools.input_limits)
     admission = Admission(
         database=database,
         clock=clock,
@@ -91,6 +94,7 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         inputs=inputs,
         store=store,
         owner=tools.owner,
+        doubtful=DoubtfulAdmissions(database, clock=clock, settlement=settlement),
         limits=limits,
         faults=faults,
     )

@@ -3,12 +3,14 @@
 from typing import Final
 
 from app.core.clock import Clock
-from app.core.errors import NotFound
+from app.core.errors import InternalError, NotFound, Overloaded
 from app.gateway.bell import Bell
 from app.gateway.task_views import TaskRows, find_rows
 from app.store.database import Database
 
 READ_AGAIN_S: Final = 1.0
+PATIENCE_S: Final = 60.0
+"""For how long whoever paid for an answer waits for a database that is away."""
 
 
 class TaskWatch:
@@ -37,3 +39,27 @@ class TaskWatch:
                 if rows.task.status.terminal or left_s <= 0:
                     return rows
                 await self._bell.heard(rung, min(left_s, READ_AGAIN_S))
+
+    async def outcome(self, task_id: str, *, account_id: str, seconds: float = float("inf")) -> TaskRows:
+        """As `ended`, for a client whose request is at work: a database that is away is waited for.
+
+        Raises: InternalError, after a minute: what the client is told must not make it ask, and pay, once more.
+        """
+        until = self._clock.monotonic() + seconds
+        patient_until = None
+        while True:
+            try:
+                return await self.ended(task_id, account_id=account_id, seconds=until - self._clock.monotonic())
+            except Overloaded as error:
+                now = self._clock.monotonic()
+                patient_until = patient_until or now + PATIENCE_S
+                if now > patient_until:
+                    raise untold(task_id) from error
+                await self._clock.sleep(READ_AGAIN_S)
+
+
+def untold(task_id: str) -> InternalError:
+    """What a client is told whose task was begun and whose outcome cannot be told now. A vendor may have been paid."""
+    return InternalError(
+        "The outcome cannot be told now; the task tells it later.", should_retry=False, task_id=task_id
+    )

@@ -111,7 +111,7 @@ async def guarded(work: Awaitable[T]) -> T:
         if _is_wrong(error):
             raise
         raise Overloaded(
-            "The database is not available now. Nothing was charged; please try again.",
+            "The database is not available now. Please try again.",
             code="storage_unavailable",
             retry_after_s=RETRY_AFTER_S,
         ) from error

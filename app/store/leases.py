@@ -5,7 +5,7 @@ A lease is compared in the database, by one clock. Whoever holds it proves so wi
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, literal_column, select, update
 from sqlalchemy.sql.dml import Update
@@ -13,6 +13,9 @@ from sqlalchemy.sql.dml import Update
 from app.store.sql import now
 from app.store.tables import keys, tasks
 from app.store.tasks import IN_PROGRESS, QUEUED, LeaseLost, Task, leased, must_hit, task_of
+
+_ABANDONED: Final = {"owner": None, "lease_until": 0.0}
+"""Nobody's, or the next heartbeat of the process that had it would prolong it for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,12 @@ def renew_all(tx: Connection, *, owner: str, seconds: float, at: float) -> froze
 
 def abandon_all(tx: Connection, *, owner: str) -> None:
     """Ends the leases of a process that leaves, so that others take its tasks over at once."""
-    tx.execute(update(tasks).where(tasks.c.owner == owner, IN_PROGRESS).values(lease_until=0.0))
+    tx.execute(update(tasks).where(tasks.c.owner == owner, IN_PROGRESS).values(_ABANDONED))
 
 
 def abandon(tx: Connection, task_id: str, *, lease_token: str) -> None:
     """Ends one lease, if it is still that one, so that the task is taken over at once."""
-    tx.execute(leased(task_id, lease_token).values(lease_until=0.0))
+    tx.execute(leased(task_id, lease_token).values(_ABANDONED))
 
 
 def hand_back(tx: Connection, task_id: str, *, lease_token: str) -> None:

@@ -3,7 +3,7 @@
 Every write by a worker is fenced: it names the lease it was given and must hit the row, or the lease was lost (T4).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
@@ -15,6 +15,7 @@ from app.store.sql import Page, newest_first, now, page
 from app.store.tables import attempts, tasks
 
 Mode = Literal["sync", "async"]
+IDS_AT_ONCE: Final = 1000
 
 # Written out, not bound: a parameter would keep both databases from using the partial indexes.
 QUEUED: Final = tasks.c.status == literal_column("'queued'")
@@ -94,6 +95,16 @@ def get(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task 
         query = query.where(tasks.c.account_id == account_id)
     row = tx.execute(query).one_or_none()
     return None if row is None else task_of(row)
+
+
+def unfinished(tx: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of the ids whose task is there and has not ended."""
+    found: set[str] = set()
+    asked = sorted(ids)
+    for first in range(0, len(asked), IDS_AT_ONCE):
+        query = select(tasks.c.id).where(tasks.c.id.in_(asked[first : first + IDS_AT_ONCE]))
+        found.update(tx.execute(query.where(tasks.c.finished_at.is_(None))).scalars())
+    return frozenset(found)
 
 
 def list_page(

@@ -111,3 +111,14 @@ async def test_l14_on_postgresql_leases_go_by_the_servers_clock(postgresql_copy:
     far = partial(leases.claim_expired, lease=Lease("b", "t2", 60), at=server + 86_400, limit=9)
     assert await database.write(far) == ()
     await database.close()
+
+
+async def test_l5_a_lease_that_was_given_up_is_not_prolonged_by_the_heartbeat_of_who_gave_it_up(
+    queue: Database,
+) -> None:
+    await queue.write(lambda tx: fill(tx, 2))
+    await queue.write(lambda tx: leases.claim(tx, Lease("w", "t", 60), at=NOW, limit=2))
+    await queue.write(lambda tx: leases.abandon(tx, "task_000", lease_token="t"))
+    await queue.write(lambda tx: leases.renew_all(tx, owner="w", seconds=60, at=NOW + 10))
+    taken = await queue.write(lambda tx: leases.claim_expired(tx, Lease("v", "u", 60), at=NOW + 15, limit=2))
+    assert [task.id for task in taken] == ["task_000"]

@@ -3,9 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 _CHUNK: Final = 65536
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A connection: whether the marker went over it, and whether its next answer is to be lost."""
+
+    marked: bool = False
+    losing: bool = False
 
 
 class Relay:
@@ -16,6 +25,7 @@ class Relay:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._refusing = False
+        self._marker: bytes | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -34,6 +44,12 @@ class Relay:
     def freeze(self) -> None:
         """Passes nothing on, and tells nobody: as a cable that was pulled."""
         self._flowing.clear()
+
+    def lose_commit_of(self, marker: bytes) -> None:
+        """Once: the next COMMIT on a connection over which these bytes went is carried out, and its answer is lost with
+        the connection.
+        """
+        self._marker = marker
 
     def heal(self) -> None:
         """Whole again."""
@@ -58,13 +74,24 @@ class Relay:
             return
         other_reader, other_writer = await asyncio.open_connection(*self._target)
         self._open |= {writer, other_writer}
-        await asyncio.gather(self._pump(reader, other_writer), self._pump(other_reader, writer))
+        watched = _Watched()
+        await asyncio.gather(
+            self._pump(reader, other_writer, watched), self._pump(other_reader, writer, watched, answers=True)
+        )
         self._open -= {writer, other_writer}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, watched: "_Watched", *, answers: bool = False
+    ) -> None:
         try:
             while data := await reader.read(_CHUNK):
                 await self._flowing.wait()
+                if answers and watched.losing:
+                    writer.transport.abort()
+                    return
+                if not answers and self._marker is not None and self._marker in data:
+                    watched.marked, self._marker = True, None
+                watched.losing = watched.losing or (not answers and watched.marked and b"COMMIT" in data)
                 writer.write(data)
                 await writer.drain()
         except OSError:
