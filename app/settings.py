@@ -125,9 +125,12 @@ class Settings(BaseSettings):
     max_multipart_body_mb: int = Field(64, ge=1, le=1024, description="Multipart bodies of image edits.")
     max_admin_body_kb: int = Field(256, ge=64, le=4096, description="Bodies of admin requests, the catalog among them.")
     max_file_mb: int = Field(20, ge=1, le=512, description="One input picture, uploaded, inlined or fetched.")
-    max_references: int = Field(16, ge=1, le=64, description="Input pictures of one request.")
-    max_prompt_chars: int = Field(32_000, ge=1, le=1_000_000, description="Characters of a prompt.")
-    max_pixels: int = Field(32_000_000, ge=1_000_000, le=178_000_000, description="Pixels of a picture.")
+    max_pixels: int = Field(
+        33_554_432,
+        ge=1_000_000,
+        le=178_000_000,
+        description="Pixels of a picture, a client's or a vendor's; while it is converted each takes 8 bytes.",
+    )
     max_side_px: int = Field(8192, ge=1024, le=16_384, description="Width and height of an input picture.")
     max_in_flight_mb: int = Field(512, ge=32, description="Bytes of bodies in memory at once, before a 503.")
     max_memory_mb: int | None = Field(
@@ -176,7 +179,6 @@ class Settings(BaseSettings):
     task_lease_s: int = Field(60, ge=3, le=3600, description="A worker that is silent for this long has lost its task.")
     task_heartbeat_s: int = Field(10, ge=1, le=1200, description="How often a worker says that it is alive.")
     task_sweep_s: int = Field(15, ge=1, le=1200, description="How often lost and overdue tasks are looked for.")
-    task_attempts: int = Field(3, ge=1, le=10, description="Vendors tried for a task, when nothing can have been paid.")
     webhook_timeout_s: float = Field(10, ge=1, le=60, description="For a webhook's receiver to answer.")
     webhook_attempts: int = Field(8, ge=1, le=20, description="Deliveries tried, over about a day.")
 
@@ -188,11 +190,10 @@ class Settings(BaseSettings):
     vendor_idle_s: float = Field(
         60, ge=1, le=3600, description="Between two bytes of a vendor's answer, before it is given up."
     )
-    vendor_connections: int = Field(100, ge=1, le=10_000, description="Connections to one vendor from one process.")
     max_vendor_reply_mb: int = Field(128, ge=1, le=2048, description="One answer of a vendor.")
     max_result_file_mb: int = Field(40, ge=1, le=512, description="One picture fetched from a vendor.")
     fetch_timeout_s: float = Field(
-        30, ge=1, le=600, description="To fetch one picture, from a client's or vendor's URL."
+        30, ge=1, le=600, description="To fetch one picture from a client's URL; from a vendor's, twice as long."
     )
     breaker_failures: int = Field(5, ge=1, le=1000, description="Failures in a row that set a vendor aside.")
     breaker_open_s: float = Field(

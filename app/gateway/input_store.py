@@ -10,7 +10,7 @@ from app.core.image import ImageRequest
 from app.core.media import EXTENSIONS, Blob, MediaStore
 from app.gateway.outputs import media_name
 from app.gateway.request_record import stored_names
-from app.media.pictures import CLIENT_LIMITS, measure
+from app.media.pictures import PictureLimits, measure
 from app.store.media import Media
 from app.store.tasks import Task
 
@@ -29,8 +29,10 @@ class StoredInputs:
 class InputStore:
     """Keeps input pictures in the media store, under ids that no link is ever signed for."""
 
-    def __init__(self, media: MediaStore) -> None:
+    def __init__(self, media: MediaStore, *, limits: PictureLimits) -> None:
+        """`limits`: those that the pictures were found to be within."""
         self._media = media
+        self._limits = limits
 
     async def check(self) -> None:
         """Raises: Overloaded (storage_unavailable) when pictures could not be stored now."""
@@ -42,7 +44,7 @@ class InputStore:
         names: dict[str, str] = {}
         for blob in _blobs(request):
             if blob.sha256 not in names:
-                row = _row(blob, task, position=len(rows), expires_at=until + KEPT_AFTER_S)
+                row = self._row(blob, task, position=len(rows), expires_at=until + KEPT_AFTER_S)
                 names[blob.sha256] = media_name(row.id, row.mime)
                 await self._media.put(names[blob.sha256], blob)
                 rows.append(row)
@@ -60,26 +62,25 @@ class InputStore:
         except NotFound:
             return None
 
+    def _row(self, blob: Blob, task: Task, *, position: int, expires_at: float) -> Media:
+        picture = measure(blob, limits=self._limits)
+        return Media(
+            id=new_id("med"),
+            task_id=task.id,
+            account_id=task.account_id,
+            role="input",
+            position=position,
+            mime=picture.mime,
+            extension=EXTENSIONS[picture.mime],
+            width=picture.width,
+            height=picture.height,
+            size_bytes=blob.size_bytes,
+            sha256=blob.sha256,
+            created_at=task.created_at,
+            expires_at=expires_at,
+        )
+
 
 def _blobs(request: ImageRequest) -> Iterable[Blob]:
     pictures = [*request.inputs, *([request.mask] if request.mask else [])]
     return (picture.blob for picture in pictures if picture.blob is not None)
-
-
-def _row(blob: Blob, task: Task, *, position: int, expires_at: float) -> Media:
-    picture = measure(blob, limits=CLIENT_LIMITS)
-    return Media(
-        id=new_id("med"),
-        task_id=task.id,
-        account_id=task.account_id,
-        role="input",
-        position=position,
-        mime=picture.mime,
-        extension=EXTENSIONS[picture.mime],
-        width=picture.width,
-        height=picture.height,
-        size_bytes=blob.size_bytes,
-        sha256=blob.sha256,
-        created_at=task.created_at,
-        expires_at=expires_at,
-    )

@@ -12,9 +12,9 @@ from app.core.media import Blob
 from app.gateway.own_pictures import OwnPictures
 from app.gateway.plan import Stop
 from app.media.fetch import Fetcher
-from app.media.pictures import CLIENT_LIMITS, measure
+from app.media.pictures import PictureLimits, measure
 from app.media.spool import SpoolFolder
-from app.media.structure import NotAPicture
+from app.media.structure import NotAPicture, Picture
 
 LEFT_OUT: Final = frozenset({"failed_to_download_image", "image_url_not_allowed", "invalid_image_url", "invalid_image"})
 """Why a picture of an earlier turn could not be had. The conversation goes on without it."""
@@ -23,9 +23,11 @@ LEFT_OUT: Final = frozenset({"failed_to_download_image", "image_url_not_allowed"
 class InputDesk:
     """Makes a request's inputs fit for sending."""
 
-    def __init__(self, *, fetcher: Fetcher, own: OwnPictures) -> None:
+    def __init__(self, *, fetcher: Fetcher, own: OwnPictures, limits: PictureLimits) -> None:
+        """`limits`: how large a client's picture may be."""
         self._fetcher = fetcher
         self._own = own
+        self._limits = limits
 
     async def ready(
         self, request: ImageRequest, stops: tuple[Stop, ...], folder: SpoolFolder, *, account_id: str
@@ -40,7 +42,7 @@ class InputDesk:
         pictures = [*request.inputs, *([request.mask] if request.mask else [])]
         if not pictures:
             return request
-        desk = _Desk(self._fetcher, self._own, folder, account_id, stops)
+        desk = _Desk(self._fetcher, self._own, self._limits, folder, account_id, stops)
         inputs: list[ImageInput] = []
         warnings = list(request.warnings)
         for picture in request.inputs:
@@ -52,6 +54,8 @@ class InputDesk:
                 told = "A picture of an earlier turn could not be had and was not used."
                 warnings.append(Warning("ignored", picture.param, told))
         mask = await desk.ready(request.mask) if request.mask else None
+        if mask is not None and inputs:
+            _demand_same_sides(mask, inputs[0])
         return replace(request, inputs=tuple(inputs), mask=mask, warnings=tuple(warnings))
 
 
@@ -59,10 +63,17 @@ class _Desk:
     """The pictures of one request: one that is named twice is fetched once."""
 
     def __init__(
-        self, fetcher: Fetcher, own: OwnPictures, folder: SpoolFolder, account_id: str, stops: tuple[Stop, ...]
+        self,
+        fetcher: Fetcher,
+        own: OwnPictures,
+        limits: PictureLimits,
+        folder: SpoolFolder,
+        account_id: str,
+        stops: tuple[Stop, ...],
     ) -> None:
         self._fetcher = fetcher
         self._own = own
+        self._limits = limits
         self._folder = folder
         self._account_id = account_id
         self._takes_bytes = all("data" in stop.takes.input_forms for stop in stops)
@@ -73,24 +84,30 @@ class _Desk:
         """The picture as it can be handed over. Raises: InvalidRequest."""
         if picture.url is None:
             assert picture.blob is not None
-            return replace(picture, mime=_mime(picture.blob, picture.param))
+            return replace(picture, mime=self._mime(picture.blob, picture.param))
         if (blob := await self._ours(picture.url, picture.param)) is not None:
             # A vendor may not reach us, so it is given the bytes where it takes bytes.
             url = None if self._takes_bytes else picture.url
-            return replace(picture, url=url, blob=blob, mime=_mime(blob, picture.param))
+            return replace(picture, url=url, blob=blob, mime=self._mime(blob, picture.param))
         if not self._fetches:
             await self._fetcher.check_input(picture.url, param=picture.param)
             return picture
         if (blob := self._fetched.get(picture.url)) is None:
             blob = await self._fetcher.fetch_input(picture.url, self._folder.open_sink, param=picture.param)
             self._fetched[picture.url] = blob
-        return replace(picture, blob=blob, mime=_mime(blob, picture.param))
+        return replace(picture, blob=blob, mime=self._mime(blob, picture.param))
 
     async def _ours(self, url: str, param: str) -> Blob | None:
         try:
             return await self._own.find(url, account_id=self._account_id)
         except Gone as error:
             raise InvalidRequest(error.message, code="failed_to_download_image", param=param) from error
+
+    def _mime(self, blob: Blob, param: str) -> str:
+        try:
+            return measure(blob, limits=self._limits).mime
+        except NotAPicture as error:
+            raise InvalidRequest(f"The image cannot be used: {error}.", code="invalid_image", param=param) from error
 
 
 def told(request: ImageRequest, takes: Takes, count: int) -> ImageRequest:
@@ -110,10 +127,3 @@ def _in_form(picture: ImageInput, takes: Takes) -> ImageInput:
         if form == "data" and picture.blob is not None:
             return replace(picture, url=None)
     raise AssertionError("inputs are made ready for every stop of the plan")
-
-
-def _mime(blob: Blob, param: str) -> str:
-    try:
-        return measure(blob, limits=CLIENT_LIMITS).mime
-    except NotAPicture as error:
-        raise InvalidRequest(f"The image cannot be used: {error}.", code="invalid_image", param=param) from error

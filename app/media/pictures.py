@@ -38,9 +38,6 @@ class PictureLimits:
     max_frames: int = 1
 
 
-CLIENT_LIMITS: Final = PictureLimits(max_side=8192)
-"""For what clients send (fault-cases E60)."""
-
 VENDOR_LIMITS: Final = PictureLimits(max_side=16_384)
 """For what vendors draw: the widest 4K picture seen is 12288 × 1536 (wire-facts)."""
 
@@ -53,16 +50,18 @@ def measure(blob: Blob, *, limits: PictureLimits = VENDOR_LIMITS) -> Picture:
 class Converter:
     """Work on pictures in a few threads, so that it can neither stop the event loop nor fill the memory."""
 
-    def __init__(self, *, workers: int = 2) -> None:
+    def __init__(self, *, workers: int = 2, limits: PictureLimits = VENDOR_LIMITS) -> None:
+        """`limits`: what is beyond them is no picture to verify or to convert."""
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+        self._limits = limits
 
-    async def verify(self, blob: Blob, *, limits: PictureLimits = VENDOR_LIMITS) -> Picture:
+    async def verify(self, blob: Blob) -> Picture:
         """As `measure`, and makes sure that the file is whole: all parts there, checksums right. Raises: NotAPicture.
 
         Pixels are not decoded: 2 ms instead of 80 for a 7 MB PNG of 2752 × 1536 (one core, November 2026). A file whose
         parts and checksums are right and whose pixels are not is the one thing that passes.
         """
-        return _within(await self._run(lambda: _examine(blob, whole=True)), limits)
+        return _within(await self._run(lambda: _examine(blob, whole=True)), self._limits)
 
     async def convert(
         self,
@@ -71,14 +70,13 @@ class Converter:
         to: OutputFormat,
         quality: int | None,
         sink: BlobSink,
-        limits: PictureLimits = VENDOR_LIMITS,
     ) -> Blob:
         """The picture anew, as `to`, written into `sink`, which is closed or, on failure, aborted.
 
         `quality` is 0-100 for jpeg and webp (None: 90); png ignores it. Transparency is kept, or laid on white for
         jpeg. A colour profile is kept where it still fits. Other metadata is left behind. Raises: NotAPicture.
         """
-        return await self._run(lambda: _fill(sink, lambda: _convert(blob, to, quality, limits)))
+        return await self._run(lambda: _fill(sink, lambda: _convert(blob, to, quality, self._limits)))
 
     async def close(self) -> None:
         """Lets what is running finish and drops what is waiting."""

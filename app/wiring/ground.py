@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -24,11 +24,11 @@ from app.gateway.place_leases import PlaceLeases
 from app.gateway.routing import Router
 from app.gateway.shared_health import SharedHealth
 from app.media.door import Door
-from app.media.fetch import Fetcher
+from app.media.fetch import Fetcher, FetchLimits
 from app.media.guard import AddressPolicy, SystemResolver
 from app.media.local import LocalMediaStore
 from app.media.own_directory import OwnDirectory, sweep
-from app.media.pictures import Converter
+from app.media.pictures import VENDOR_LIMITS, Converter
 from app.media.signing import MediaSigner
 from app.media.spool import Spool
 from app.media.transport import ExactTransport
@@ -105,7 +105,7 @@ async def open_ground(
     source = source or await catalog_source(settings, database, clock)
     catalog, catalog_desk = await _open_catalog(source, secrets, database, env, clock)
     stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
-    converter = Converter()
+    converter = Converter(limits=replace(VENDOR_LIMITS, max_pixels=settings.max_pixels))
     stack.push_async_callback(converter.close)
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
@@ -125,7 +125,7 @@ async def open_ground(
         spool=spool,
         signer=MediaSigner(secrets.secret_key.encode(), clock=clock),
         door=door,
-        fetcher=Fetcher(door, clock=clock),
+        fetcher=_fetcher(settings, door, clock),
         converter=converter,
         client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
         pool=pool,
@@ -226,6 +226,13 @@ async def _open_door(stack: AsyncExitStack, settings: Settings) -> Door:
     stack.push_async_callback(transport.aclose)
     policy = AddressPolicy(str(network) for network in settings.allow_private_networks)
     return Door(policy, resolver=resolver, transport=transport)
+
+
+def _fetcher(settings: Settings, door: Door, clock: Clock) -> Fetcher:
+    """Vendors' pictures were paid for: they get more time."""
+    inputs = FetchLimits(settings.max_file_mb * MB, settings.fetch_timeout_s)
+    results = FetchLimits(settings.max_result_file_mb * MB, 2 * settings.fetch_timeout_s)
+    return Fetcher(door, clock=clock, inputs=inputs, results=results)
 
 
 def _call_limits(settings: Settings) -> CallLimits:

@@ -23,6 +23,7 @@ from app.gateway.machinery import Machinery, Tools, make_machinery
 from app.gateway.operations import Operations, make_operations
 from app.gateway.plan import Planner
 from app.gateway.services import LoadLimits, Services, WebLimits
+from app.media.pictures import PictureLimits
 from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
 from app.upstream.http import HttpTransport
 from app.wiring.ground import Ground, backups_of, open_ground
@@ -139,6 +140,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
         signer=ground.signer,
         fetcher=ground.fetcher,
         converter=ground.converter,
+        input_limits=PictureLimits(settings.max_side_px, settings.max_pixels),
         client=ground.client,
         pool=ground.pool,
         owner=owner,

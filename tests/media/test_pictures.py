@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from app.core.image import OutputFormat
 from app.core.media import Blob
-from app.media.pictures import CLIENT_LIMITS, VENDOR_LIMITS, Converter, measure
+from app.media.pictures import VENDOR_LIMITS, Converter, PictureLimits, measure
 from app.media.structure import NotAPicture, Picture
 from app.wire.blobs import SpoolSink
 from tests.media.test_structure import chunk, drawn, moving, png
@@ -42,6 +42,9 @@ async def converted(blob: Blob, to: OutputFormat, tmp_path: Path, quality: int |
     result = await converter.convert(blob, to=to, quality=quality, sink=SpoolSink(tmp_path))
     await converter.close()
     return opened(result)
+
+
+CLIENT_LIMITS = PictureLimits(max_side=8192)
 
 
 @pytest.mark.parametrize(
