@@ -64,4 +64,4 @@ def _bare(services: Services) -> Gateway:
 def _load(services: Services) -> Load:
     limits = services.limits.load
     memory = Memory.of_this_process(limits.memory_bytes)
-    return Load(limits, rng=random.SystemRandom(), lagged=services.metrics.lagged, memory=memory.fullness)
+    return Load(limits, rng=random.SystemRandom(), metrics=services.metrics, memory=memory.fullness)

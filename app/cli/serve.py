@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGTERM
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import typer
@@ -83,7 +84,8 @@ async def _serve_with(settings: Settings, count: int, *, worker: bool) -> int:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     command = (sys.executable, "-m", "app.cli", "serve", "--worker" if worker else "--no-worker")
-    return await Workers(command, listener, count=count, clock=Clock()).run()
+    with TemporaryDirectory(prefix="oneshape-metrics-") as folder:
+        return await Workers(command, listener, count=count, clock=Clock(), folder=Path(folder)).run()
 
 
 async def _serve(

@@ -1,20 +1,23 @@
 """Several serving processes on one machine behind one socket: started, replaced and stopped together.
 
-They share nothing but the socket and the database. Requests are taken by whichever process is free, and one that ends
-loses no connection that still waits to be taken.
+They share nothing but the socket, the database and the folder of their metrics. Requests are taken by whichever process
+is free, and one that ends loses no connection that still waits to be taken.
 """
 
 import asyncio
+import os
 import socket
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import Final
 
 import structlog
 
 from app.core.clock import Clock
+from app.gateway.shared_metrics import FOLDER, forget_process
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,11 @@ SETTLED_S: Final = 10.0
 class Workers:
     """`count` processes that run `command` with `--fd`, until a signal or a failed start."""
 
-    def __init__(self, command: Sequence[str], listener: socket.socket, *, count: int, clock: Clock) -> None:
+    def __init__(
+        self, command: Sequence[str], listener: socket.socket, *, count: int, clock: Clock, folder: Path
+    ) -> None:
+        """`folder`: empty, and theirs, for the numbers that they add up."""
+        self._folder = folder
         self._command = command
         self._listener = listener
         self._count = count
@@ -56,13 +63,20 @@ class Workers:
                 _send(process, SIGTERM)
             code = await process.wait()
             self._alive.discard(process)
+            forget_process(self._folder, process.pid)
             self._ended(process, code, lived_s=self._clock.monotonic() - started_at)
 
     async def _start(self) -> Process:
         """In a session of its own: Ctrl-C is for us, and passed on once. Its standard input tells it that we live."""
         descriptor = self._listener.fileno()
         return await asyncio.create_subprocess_exec(
-            *self._command, "--fd", str(descriptor), stdin=PIPE, pass_fds=(descriptor,), start_new_session=True
+            *self._command,
+            "--fd",
+            str(descriptor),
+            stdin=PIPE,
+            pass_fds=(descriptor,),
+            start_new_session=True,
+            env={**os.environ, FOLDER: str(self._folder)},
         )
 
     def _ended(self, process: Process, code: int, *, lived_s: float) -> None:

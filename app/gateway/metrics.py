@@ -6,11 +6,13 @@ client sends is never a label (fault-cases H100).
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from app.core.task import TaskStatus
+from app.gateway.shared_metrics import add_up
 
 REQUEST_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 ATTEMPT_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300)
@@ -21,7 +23,9 @@ NO_MODEL: Final = "none"
 class Metrics:
     """One process's counters, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Path | None = None) -> None:
+        """`shared`: the folder of those that share this process's socket (see `shared_metrics`)."""
+        self._shared = shared
         registry = self.registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=registry)
         self._requests = Counter(
@@ -67,6 +71,24 @@ class Metrics:
             buckets=LAG_S,
             registry=registry,
         )
+        self._running = Gauge(
+            "oneshape_requests_running", "Requests at work.", multiprocess_mode="livesum", registry=registry
+        )
+        self._waiting = Gauge(
+            "oneshape_requests_waiting",
+            "Requests that wait for a place.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._body_bytes = Gauge(
+            "oneshape_body_bytes", "Bytes of bodies in memory.", multiprocess_mode="livesum", registry=registry
+        )
+        self._memory = Gauge(
+            "oneshape_memory_ratio",
+            "Memory in use, of what this process may have.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         # Looking a labelled series up costs more than counting in it: each is looked up once.
         self._of_request: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._of_attempt: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
@@ -108,6 +130,17 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """A connection was ended: `reason` is a status, or a word of the protocol's few."""
         self._refused.labels(reason).inc()
+
+    def told(self) -> bytes:
+        """Everything as text, of all processes behind the socket."""
+        return generate_latest(self.registry if self._shared is None else add_up(self._shared))
+
+    def loaded(self, *, running: int, waiting: int, body_bytes: int, memory: float) -> None:
+        """What is at work now, what waits for a place, bytes of bodies, and how full the memory is, 0 to 1."""
+        self._running.set(running)
+        self._waiting.set(waiting)
+        self._body_bytes.set(body_bytes)
+        self._memory.set(memory)
 
     def lagged(self, seconds: float) -> None:
         """The event loop was so late."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app.core.errors import Overloaded
+from app.gateway.metrics import Metrics
 from app.gateway.services import LoadLimits
 
 TICK_S: Final = 0.1
@@ -25,13 +26,13 @@ class Load:
         limits: LoadLimits,
         *,
         rng: random.Random,
-        lagged: Callable[[float], None] = lambda seconds: None,
+        metrics: Metrics,
         memory: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`lagged` is told every measured lag of the event loop, in seconds; `memory` tells how full it is, 0 to 1."""
+        """`metrics` are told of all that is measured here; `memory` tells how full it is, 0 to 1."""
         self._limits = limits
         self._rng = rng
-        self._lagged = lagged
+        self._metrics = metrics
         self._memory = memory
         self._queues: OrderedDict[bytes, deque[asyncio.Future[None]]] = OrderedDict()
         self._tick: asyncio.TimerHandle | None = None
@@ -102,6 +103,10 @@ class Load:
         """How full the memory is at this moment, from 0 to 1."""
         return self._memory()
 
+    def tell(self, *, memory: float) -> None:
+        """Tells the metrics what is so now, `memory` being how full it is."""
+        self._metrics.loaded(running=self.running, waiting=self.waiting, body_bytes=self.bytes, memory=memory)
+
     def _withdraw(self, whose: bytes, turn: "asyncio.Future[None]") -> None:
         """Who does not wait any more leaves the queue; a place that was given at this very moment goes on."""
         if turn.done() and not turn.cancelled():
@@ -126,9 +131,10 @@ class Load:
     def _ticked(self, loop: asyncio.AbstractEventLoop, expected_at: float) -> None:
         self._tick = None
         before_s, self._late_s = self._late_s, max(loop.time() - expected_at, 0.0)
-        self._lagged(self._late_s)
+        self._metrics.lagged(self._late_s)
         # One stop (a neighbour on the machine, a collection of garbage) is no overload: being late twice in a row is.
         self.lag_s = min(before_s, self._late_s)
         self.memory = self._memory()
+        self.tell(memory=self.memory)
         if self.running or self._late_s > TICK_S or self.memory > self._limits.memory_shed:
             self._watch()

@@ -5,7 +5,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.gateway.gauges import gauge
 from app.gateway.services import Services
 from app.web.auth import demand_metrics
 from app.web.load import Load
@@ -17,15 +16,10 @@ def router(services: Services, load: Load) -> APIRouter:
 
     @routes.get("/metrics", response_class=Response)
     async def show(request: Request) -> Response:
-        """Counters of this process and gauges of the installation, as text."""
+        """Counters of the processes behind this socket and gauges of the installation, as text."""
         demand_metrics(request, services)
-        now = await services.gauges.read(
-            gauge("requests_running", "Requests at work.", load.running),
-            gauge("requests_waiting", "Requests that wait for a place.", load.waiting),
-            gauge("body_bytes", "Bytes of bodies in memory.", load.bytes),
-            gauge("memory_ratio", "Memory in use, of what this process may have.", load.measure_memory()),
-        )
-        text = generate_latest(services.metrics.registry) + generate_latest(now)
+        load.tell(memory=load.measure_memory())
+        text = services.metrics.told() + generate_latest(await services.gauges.read())
         return Response(text, headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})
 
     return routes

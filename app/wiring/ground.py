@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,7 @@ from app.gateway.metrics import Metrics
 from app.gateway.place_leases import PlaceLeases
 from app.gateway.routing import Router
 from app.gateway.shared_health import SharedHealth
+from app.gateway.shared_metrics import FOLDER
 from app.media.door import Door
 from app.media.fetch import Fetcher, FetchLimits
 from app.media.guard import AddressPolicy, SystemResolver
@@ -109,7 +111,7 @@ async def open_ground(
     stack.push_async_callback(converter.close)
     transport = VendorTransport()
     stack.push_async_callback(transport.aclose)
-    metrics, process = Metrics(), new_id("prc")
+    metrics, process = Metrics(_shared_metrics(env)), new_id("prc")
     traces = traces or open_traces(stack, env, tells_vendors=settings.trace_vendors)
     calling = unrecorded if traces is None else traces.calling
     pool, shared = _open_vendors(stack, settings, database, clock, lambda: catalog.current, metrics, calling, process)
@@ -254,3 +256,9 @@ async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+def _shared_metrics(env: Mapping[str, str]) -> Path | None:
+    """The folder that `serve --workers` made for its processes."""
+    folder = env.get(FOLDER)
+    return Path(folder) if folder else None

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.cli.workers import SETTLED_S, Workers
 from app.core.clock import Clock
+from tests.metrics.scraping import scrape, value
 from tests.support.processes import free_port, gateway_environment, started, wait_until_ready, waited
 
 pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
@@ -69,9 +71,28 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_a_process_that_dies_is_replaced_and_the_socket_stays(listener: socket.socket) -> None:
+async def demand_that_metrics_add_up(url: str, processes: list[int]) -> None:
+    """Whoever is asked tells what all have counted. Every client has its own connection: both get some."""
+    clients = [httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) for _ in range(12)]
+    for number, client in enumerate(clients):
+        assert (await client.get("/v1/models", headers={"authorization": f"Bearer sk-{number}"})).status_code == 401
+    told = [await scrape(client) for client in clients]
+    assert [value(series, "oneshape_requests_total", surface="models", status="4xx") for series in told] == [12] * 12
+    started_at = [value(series, "process_start_time_seconds") for series in told]
+    assert len(set(started_at)) == 1, "of the times that they started, the first"
+    assert value(told[-1], "process_resident_memory_bytes") > max(resident_bytes(pid) for pid in processes) * 1.3
+    for client in clients:
+        await client.aclose()
+
+
+def resident_bytes(pid: int) -> float:
+    """Memory of a process."""
+    return float(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_a_process_that_dies_is_replaced_and_the_socket_stays(listener: socket.socket, tmp_path: Path) -> None:
     port = listener.getsockname()[1]
-    workers = Workers((sys.executable, "-c", ANSWERS_ITS_PID), listener, count=2, clock=PatientClock())
+    workers = Workers((sys.executable, "-c", ANSWERS_ITS_PID), listener, count=2, clock=PatientClock(), folder=tmp_path)
     running = asyncio.create_task(workers.run())
     first = await pids(port, 2)
     victim = min(first)
@@ -85,8 +106,8 @@ async def test_a_process_that_dies_is_replaced_and_the_socket_stays(listener: so
     assert [pid for pid in first | seen if alive(pid)] == []
 
 
-async def test_a_process_that_cannot_start_ends_them_all_with_an_error(listener: socket.socket) -> None:
-    workers = Workers((sys.executable, "-c", "raise SystemExit(2)"), listener, count=2, clock=Clock())
+async def test_a_process_that_cannot_start_ends_them_all_with_an_error(listener: socket.socket, tmp_path: Path) -> None:
+    workers = Workers((sys.executable, "-c", "raise SystemExit(2)"), listener, count=2, clock=Clock(), folder=tmp_path)
     assert await asyncio.wait_for(workers.run(), 20) == 1
 
 
@@ -105,6 +126,7 @@ async def test_f15_two_processes_serve_and_a_signal_ends_both_in_order(postgresq
         await wait_until_ready(url, process)
         started_processes = children(process)
         assert len(started_processes) == 2
+        await demand_that_metrics_add_up(url, started_processes)
         process.send_signal(signal.SIGTERM)
         assert await waited(process) == 0
     assert [pid for pid in started_processes if alive(pid)] == []

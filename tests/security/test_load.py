@@ -8,6 +8,7 @@ import pytest
 
 from app.core.clock import Clock
 from app.core.errors import Overloaded
+from app.gateway.metrics import Metrics
 from app.gateway.services import LoadLimits
 from app.web.load import Load
 from tests.security.sockets import connected
@@ -20,7 +21,8 @@ GOOD = {"model": "nano-banana", "prompt": "a fox"}
 
 
 def load(**limits: float) -> Load:
-    return Load(LoadLimits(**limits), rng=random.Random(7))  # type: ignore[arg-type]  # one type for all is enough here
+    said = LoadLimits(**limits)  # type: ignore[arg-type]  # one type for all is enough here
+    return Load(said, rng=random.Random(7), metrics=Metrics())
 
 
 async def test_who_finds_no_place_waits_and_who_finds_no_room_to_wait_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from app.core.clock import Clock
 from app.core.errors import Overloaded
+from app.gateway.metrics import Metrics
 from app.gateway.services import LoadLimits
 from app.web.load import Load
 from app.web.memory import Memory
@@ -89,7 +90,7 @@ async def ticked(load: Load, fullness: float) -> None:
 
 async def test_no_work_is_begun_above_85_percent_and_no_body_taken_above_95_until_it_is_less_again() -> None:
     full = [0.0]
-    load = Load(LoadLimits(lag_s=60), rng=random.Random(7), memory=lambda: full[0])
+    load = Load(LoadLimits(lag_s=60), rng=random.Random(7), metrics=Metrics(), memory=lambda: full[0])
     await load.enter(b"a")
     load.leave()
     for full[0] in (0.86, 0.96, 0.84):
