@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, backup, catalog, copy_database, demo, keys, ledger, migrate, probe, serve, worker
+from app.cli import accounts, backup, bill, catalog, copy_database, demo, keys, ledger, migrate, probe, serve, worker
 
 app = typer.Typer(
     help="One API in front of many image and chat vendors.",
@@ -14,6 +14,8 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(bill.app, name="bill")
+app.command()(bill.reconcile)
 app.command()(migrate.migrate)
 app.command()(copy_database.copy_database)
 app.command()(backup.backup)

@@ -4,7 +4,7 @@ import os
 import secrets
 from typing import Final, Literal
 
-Prefix = Literal["acc", "key", "task", "att", "med", "chatcmpl", "req", "msg", "aud", "prc"]
+Prefix = Literal["acc", "key", "task", "att", "med", "chatcmpl", "req", "msg", "aud", "prc", "bill"]
 
 _ALPHABET: Final = b"0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base32: no i, l, o, u to misread."""

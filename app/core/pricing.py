@@ -1,7 +1,8 @@
 """Money: integer units, and the only arithmetic on them."""
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Final, NewType
 
 Units = NewType("Units", int)
@@ -10,6 +11,7 @@ Units = NewType("Units", int)
 UNITS_PER_CURRENCY: Final = 1_000_000
 MAX_UNITS: Final = 2**53 - 1
 """The largest amount anywhere: what a JSON number holds exactly in every client."""
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{0,18})?", re.ASCII)
 
 
 def units_of(amount: str) -> Units:
@@ -29,6 +31,20 @@ def units_of(amount: str) -> Units:
     if value > MAX_UNITS:
         raise ValueError(f"{amount!r} is too large")
     return Units(int(value))
+
+
+def billed_units(amount: str) -> int:
+    """What a vendor bills, as units: negative where it pays back; finer than a unit is rounded to the nearest.
+
+    Raises:
+        ValueError: not a plain decimal number, or too large.
+    """
+    if not _AMOUNT.fullmatch(amount):
+        raise ValueError(f"{amount[:40]!r} is not an amount such as 0.134")
+    units = int((Decimal(amount) * UNITS_PER_CURRENCY).to_integral_value(ROUND_HALF_EVEN))
+    if abs(units) > MAX_UNITS:
+        raise ValueError(f"{amount!r} is too large")
+    return units
 
 
 def currency_of(units: int) -> str:

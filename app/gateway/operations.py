@@ -7,6 +7,7 @@ from app.core.catalog import Catalog
 from app.core.clock import Clock
 from app.core.dialect import ImageDialect
 from app.gateway.backups import Backups
+from app.gateway.bills import Bills
 from app.gateway.explain import Explainer
 from app.gateway.plan import Planner
 from app.gateway.probe import Prober
@@ -28,6 +29,7 @@ class Operations:
     vendors: Vendors
     explainer: Explainer
     backups: Backups
+    bills: Bills
 
 
 def make_operations(
@@ -56,8 +58,13 @@ def make_operations(
         spool=spool,
         clock=clock,
     )
+
+    async def named() -> frozenset[str]:
+        return frozenset(catalog().vendors)
+
     return Operations(
         vendors=Vendors(database=database, catalog=catalog, pool=pool, shared=shared, prober=prober, clock=clock),
         explainer=Explainer(database=database, catalog=catalog, router=router, planner=Planner(dialects, router)),
         backups=backups,
+        bills=Bills(database, clock=clock, vendors=named),
     )

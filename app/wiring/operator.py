@@ -8,6 +8,7 @@ from typing import Final
 from app.core.clock import Clock
 from app.gateway.accounts import Accounts
 from app.gateway.backups import Backups
+from app.gateway.bills import Bills
 from app.gateway.caller import KeyHasher
 from app.gateway.catalog.database import DatabaseSource
 from app.gateway.catalog.desk import CatalogDesk
@@ -27,6 +28,7 @@ class Operator:
     accounts: Accounts
     catalog: CatalogDesk
     backups: Backups
+    bills: Bills
 
 
 @asynccontextmanager
@@ -46,4 +48,11 @@ async def open_operator(
             clock=clock,
             actor=CLI_ACTOR,
         )
-        yield Operator(database, accounts, desk, backups_of(settings, database, clock, actor=CLI_ACTOR))
+
+        async def vendors() -> frozenset[str]:
+            document = (await desk.show()).document
+            named = document["vendors"] if isinstance(document, dict) else None
+            return frozenset(named) if isinstance(named, dict) else frozenset()
+
+        bills = Bills(database, clock=clock, vendors=vendors, actor=CLI_ACTOR)
+        yield Operator(database, accounts, desk, backups_of(settings, database, clock, actor=CLI_ACTOR), bills)

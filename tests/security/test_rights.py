@@ -73,6 +73,12 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("POST", "/admin/backup"): (401, 403, 403, 403, 201),
     ("POST", "/admin/tasks/{task_id}/resolve"): (401, 403, 403, 403, 400),
     ("GET", "/admin/usage"): (401, 403, 403, 403, 200),
+    ("GET", "/admin/reconciliation"): (401, 403, 403, 403, 200),
+    ("GET", "/admin/bills"): (401, 403, 403, 403, 200),
+    ("POST", "/admin/bills"): (401, 403, 403, 403, 400),
+    ("GET", "/admin/bills/{bill_id}"): (401, 403, 403, 403, 404),
+    ("GET", "/admin/bills/{bill_id}/lines"): (401, 403, 403, 403, 404),
+    ("POST", "/admin/bills/{bill_id}/withdraw"): (401, 403, 403, 403, 404),
     ("GET", "/admin/vendors"): (401, 403, 403, 403, 200),
     ("POST", "/admin/vendors/{name}/drain"): (401, 403, 403, 403, 404),
     ("POST", "/admin/vendors/{name}/undrain"): (401, 403, 403, 403, 404),
@@ -132,6 +138,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
                 "key_id": spare,
                 "number": "1",
                 "delivery_id": "whd_none",
+                "bill_id": "bill_x",
             },
         )
 

@@ -7,6 +7,7 @@ from app.web.admin import (
     accounts,
     audit,
     backup,
+    bills,
     catalog,
     explain,
     keys,
@@ -22,6 +23,20 @@ from app.web.admin import (
 def router(services: Services) -> APIRouter:
     """The operator's routes."""
     routes = APIRouter()
-    for room in (accounts, keys, ledger, tasks, usage, models, vendors, explain, catalog, webhooks, audit, backup):
+    for room in (
+        accounts,
+        keys,
+        ledger,
+        tasks,
+        usage,
+        models,
+        vendors,
+        explain,
+        catalog,
+        webhooks,
+        audit,
+        backup,
+        bills,
+    ):
         routes.include_router(room.router(services))
     return routes

@@ -1,7 +1,5 @@
 """`/admin/usage`: what was asked, delivered, charged and paid, as JSON or CSV with the same columns."""
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -17,6 +15,7 @@ from app.gateway.services import Services
 from app.store.reports import Dimension, Usage, usage
 from app.web.admin.forms import IdQuery, Query, admin_router
 from app.web.admin.rendering import Document
+from app.web.admin.tabular import csv_of
 
 SUMS: Final = (
     "requests",
@@ -40,6 +39,11 @@ def _moment(said: Any) -> Any:
         return datetime.combine(date.fromisoformat(said), datetime.min.time(), UTC).timestamp()
     except ValueError:
         raise ValueError("must be a day such as 2026-11-20, or unix seconds") from None
+
+
+def moment_of(said: str) -> float:
+    """Unix seconds, or the midnight (UTC) that a day begins with. Raises: ValueError."""
+    return float(_moment(said))
 
 
 def _listed(said: Any) -> Any:
@@ -94,7 +98,7 @@ def router(services: Services) -> APIRouter:
         )
         rows = [_row(query.group_by, group) for group in found]
         if query.format == "csv":
-            return Response(_csv([*query.group_by, *SUMS], rows), media_type="text/csv")
+            return Response(csv_of([*query.group_by, *SUMS], rows), media_type="text/csv")
         return JSONResponse({"group_by": query.group_by, "items": rows})
 
     return routes
@@ -112,11 +116,3 @@ def _row(dimensions: Sequence[Dimension], group: Usage) -> Document:
         "margin_units": group.margin_units,
         "exposure_units": group.exposure_units,
     }
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Document]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()

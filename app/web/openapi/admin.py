@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.web.openapi import admin_shapes as shapes
+from app.web.openapi import bill_shapes
 from app.web.openapi.shapes import ANYTHING, OBJECT, TEXT, Operation, Parameter, Schema, json_of, listed, obj, page_of
 
 _ALWAYS: Final = (400, 401, 403, 429, 500, 503)
@@ -12,6 +13,7 @@ _TAKES: Final = (*_ALWAYS, 413, 415)
 
 ACTIONS: Final = "/admin/accounts/{account_id}"
 CATALOG_ERROR: Final[Schema] = {"$ref": "#/components/schemas/CatalogError"}
+BILL_ERROR: Final[Schema] = {"$ref": "#/components/schemas/BillError"}
 _IF_MATCH: Final = Parameter(
     "If-Match", "header", {"type": "string", "pattern": r'^(W/)?"[0-9]{1,10}"$'}, "The revision that it was made from."
 )
@@ -43,6 +45,20 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("get", "/admin/usage"): Operation(
         {"application/json": shapes.USAGE, "text/csv": TEXT}, errors=_ALWAYS, guard="admin"
     ),
+    ("get", "/admin/reconciliation"): Operation(
+        {"application/json": bill_shapes.RECONCILIATION, "text/csv": TEXT}, errors=_ALWAYS, guard="admin"
+    ),
+    ("get", "/admin/bills"): _shows(page_of(bill_shapes.BILL)),
+    ("post", "/admin/bills"): Operation(
+        json_of(bill_shapes.BILL_VIEW),
+        status=201,
+        errors=(*_TAKES, 404),
+        also={200: json_of(bill_shapes.BILL_VIEW), 400: json_of(BILL_ERROR)},
+        guard="admin",
+    ),
+    ("get", "/admin/bills/{bill_id}"): _shows(bill_shapes.BILL_VIEW, errors=_FOUND),
+    ("get", "/admin/bills/{bill_id}/lines"): _shows(page_of(bill_shapes.BILL_LINE), errors=_FOUND),
+    ("post", "/admin/bills/{bill_id}/withdraw"): _shows(bill_shapes.BILL_VIEW, errors=_FOUND),
     ("get", "/admin/models"): _shows(shapes.MODELS),
     ("get", "/admin/vendors"): _shows(shapes.VENDORS),
     ("post", "/admin/vendors/{name}/drain"): _shows(shapes.VENDOR, errors=_FOUND),
@@ -76,8 +92,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
 }
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
+    "BillError": obj(
+        {"error": {"$ref": "#/components/schemas/ErrorDetail"}}, optional={"oneshape": obj({"errors": listed(TEXT)})}
+    ),
     "CatalogError": obj(
         {"error": {"$ref": "#/components/schemas/ErrorDetail"}},
         optional={"oneshape": obj({"errors": listed(shapes.FINDING)})},
-    )
+    ),
 }
