@@ -57,6 +57,7 @@ async def test_a_task_that_runs_is_asked_to_stop(seat: Seat) -> None:
         await seat.button("Cancel the task").click()
     assert (await answered.value).status == 200
     await expect(seat.page.locator("#toasts")).to_contain_text("Cancellation is asked for.")
+    await seat.page.unroute_all(behavior="ignoreErrors")  # the page goes on asking while it is closed
 
 
 async def test_an_unknown_is_resolved_with_a_reason(seat: Seat) -> None:
