@@ -190,7 +190,13 @@ class Settings(BaseSettings):
     vendor_idle_s: float = Field(
         60, ge=1, le=3600, description="Between two bytes of a vendor's answer, before it is given up."
     )
-    max_vendor_reply_mb: int = Field(128, ge=1, le=2048, description="One answer of a vendor.")
+    max_vendor_reply_mb: int = Field(
+        128,
+        ge=1,
+        le=2048,
+        description="One answer of a vendor with one picture. Each further one that was asked for may add "
+        "MAX_RESULT_FILE_MB as base64.",
+    )
     max_result_file_mb: int = Field(40, ge=1, le=512, description="One picture fetched from a vendor.")
     fetch_timeout_s: float = Field(
         30, ge=1, le=600, description="To fetch one picture from a client's URL; from a vendor's, twice as long."

@@ -100,6 +100,7 @@ class Conversation:
                     open_sink=folder.open_sink,
                     before_send=partial(before_send, credential),
                     more_headers=trial.span.headers,
+                    pictures=request.n,
                 )
             if isinstance(outcome, ImageResult):
                 return outcome
@@ -156,7 +157,9 @@ class Conversation:
                 credential.span.of_task(work.task_id)
                 return await self._poll_once(work, stop, handle, folder, lent)
         poll = stop.dialect.poll(handle, stop.target)
-        return await self._client.drive(poll, stop.vendor, credential=credential, open_sink=folder.open_sink)
+        return await self._client.drive(
+            poll, stop.vendor, credential=credential, open_sink=folder.open_sink, pictures=work.request.n
+        )
 
     async def _pause(self, work: Work, seconds: float) -> None:
         with _counted(self._pauses, work.task_id):

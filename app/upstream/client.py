@@ -39,6 +39,12 @@ class CallLimits:
     blob_bytes: int = 40 * 2**20
     blobs: int = 32
 
+    def answer_bytes(self, pictures: int) -> int:
+        """How much one answer may be: `reply_bytes` with one picture, and room for the largest, as base64, for each
+        further one that was asked for. Ten pictures of 16 MB are an honest answer; they pass through memory.
+        """
+        return self.reply_bytes + (pictures - 1) * (self.blob_bytes // 3 + 1) * 4
+
 
 async def nothing_to_record(call: Call) -> None:
     """For exchanges whose calls cost nothing."""
@@ -61,19 +67,22 @@ class VendorClient:
         open_sink: Callable[[], BlobSink],
         before_send: Callable[[Call], Awaitable[None]] = nothing_to_record,
         more_headers: Mapping[str, str] = NONE,
+        pictures: int = 1,
     ) -> Outcome:
         """Runs the exchange to its outcome. `before_send` is awaited before each call leaves, to record that it may.
 
-        `more_headers` go with every call.
+        `more_headers` go with every call. `pictures` were asked for: an answer may be as much larger.
 
         Raises:
             VendorFailure: the exchange said so, the vendor could not be reached, or it did not answer in time.
         """
+        answer_bytes = self._limits.answer_bytes(pictures)
         try:
             call = next(exchange)
             while True:
                 await before_send(call)
-                reply = await self._send(call, vendor, credential, open_sink, more_headers)
+                async with self._sent(call, vendor, credential, more_headers) as response:
+                    reply = await self._read(response, open_sink, answer_bytes)
                 call = exchange.send(reply)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -81,12 +90,14 @@ class VendorClient:
         finally:
             exchange.close()
 
-    async def _send(
-        self, call: Call, vendor: Vendor, credential: str, open_sink: Callable[[], BlobSink], more: Mapping[str, str]
-    ) -> Reply:
+    @asynccontextmanager
+    async def _sent(
+        self, call: Call, vendor: Vendor, credential: str, more: Mapping[str, str]
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer of a call, to be read inside. Raises: VendorFailure, for what goes wrong until it is read."""
         try:
             async with asyncio.timeout(vendor.timeout_s), self._response(call, vendor, credential, more) as response:
-                return await self._read(response, open_sink)
+                yield response
         except TimeoutError as error:
             raise VendorFailure(Failure.TIMED_OUT, "no answer in time") from error
         except httpx.ConnectError as error:
@@ -114,7 +125,7 @@ class VendorClient:
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink]) -> Reply:
+    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink], allowed_bytes: int) -> Reply:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=response.status_code)
         limits = self._limits
@@ -129,7 +140,7 @@ class VendorClient:
         try:
             async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
                 received += len(chunk)
-                if received > limits.reply_bytes:
+                if received > allowed_bytes:
                     raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=response.status_code)
                 document += lifter.feed(chunk)
             document += lifter.close()
