@@ -7,7 +7,7 @@ client sends is never a label (fault-cases H100).
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -18,6 +18,19 @@ REQUEST_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ATTEMPT_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300)
 LAG_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 NO_MODEL: Final = "none"
+
+
+class _LoadGauges:
+    """What a process has taken on. Of processes that share a socket: the sum of the living, of memory the fullest."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, told: str, of_all: Literal["livesum", "livemax"] = "livesum") -> Gauge:
+            return Gauge(f"oneshape_{name}", told, multiprocess_mode=of_all, registry=registry)
+
+        self.running = gauge("requests_running", "Requests at work.")
+        self.waiting = gauge("requests_waiting", "Requests that wait for a place.")
+        self.body_bytes = gauge("body_bytes", "Bytes of bodies in memory.")
+        self.memory = gauge("memory_ratio", "Memory in use, of what this process may have.", "livemax")
 
 
 class Metrics:
@@ -71,24 +84,7 @@ class Metrics:
             buckets=LAG_S,
             registry=registry,
         )
-        self._running = Gauge(
-            "oneshape_requests_running", "Requests at work.", multiprocess_mode="livesum", registry=registry
-        )
-        self._waiting = Gauge(
-            "oneshape_requests_waiting",
-            "Requests that wait for a place.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self._body_bytes = Gauge(
-            "oneshape_body_bytes", "Bytes of bodies in memory.", multiprocess_mode="livesum", registry=registry
-        )
-        self._memory = Gauge(
-            "oneshape_memory_ratio",
-            "Memory in use, of what this process may have.",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
+        self._load = _LoadGauges(registry)
         # Looking a labelled series up costs more than counting in it: each is looked up once.
         self._of_request: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._of_attempt: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
@@ -137,10 +133,10 @@ class Metrics:
 
     def loaded(self, *, running: int, waiting: int, body_bytes: int, memory: float) -> None:
         """What is at work now, what waits for a place, bytes of bodies, and how full the memory is, 0 to 1."""
-        self._running.set(running)
-        self._waiting.set(waiting)
-        self._body_bytes.set(body_bytes)
-        self._memory.set(memory)
+        self._load.running.set(running)
+        self._load.waiting.set(waiting)
+        self._load.body_bytes.set(body_bytes)
+        self._load.memory.set(memory)
 
     def lagged(self, seconds: float) -> None:
         """The event loop was so late."""
