@@ -55,7 +55,7 @@ class InputDesk:
                 warnings.append(Warning("ignored", picture.param, told))
         mask = await desk.ready(request.mask) if request.mask else None
         if mask is not None and inputs:
-            _demand_same_sides(mask, inputs[0])
+            desk.demand_same_sides(mask, inputs[0])
         return replace(request, inputs=tuple(inputs), mask=mask, warnings=tuple(warnings))
 
 
@@ -103,9 +103,28 @@ class _Desk:
         except Gone as error:
             raise InvalidRequest(error.message, code="failed_to_download_image", param=param) from error
 
+    def demand_same_sides(self, mask: ImageInput, picture: ImageInput) -> None:
+        """A mask covers the first picture, pixel by pixel. Raises: InvalidRequest (invalid_image, fault-cases E63).
+
+        What only a vendor will fetch is not known here.
+        """
+        if mask.blob is None or picture.blob is None:
+            return
+        covers, covered = self._measured(mask.blob, mask.param), self._measured(picture.blob, picture.param)
+        if (covers.width, covers.height) != (covered.width, covered.height):
+            raise InvalidRequest(
+                f"The mask has {covers.width}x{covers.height} pixels and the image {covered.width}x{covered.height}; "
+                "they must be the same.",
+                code="invalid_image",
+                param=mask.param,
+            )
+
     def _mime(self, blob: Blob, param: str) -> str:
+        return self._measured(blob, param).mime
+
+    def _measured(self, blob: Blob, param: str) -> Picture:
         try:
-            return measure(blob, limits=self._limits).mime
+            return measure(blob, limits=self._limits)
         except NotAPicture as error:
             raise InvalidRequest(f"The image cannot be used: {error}.", code="invalid_image", param=param) from error
 
