@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from hypothesis import strategies as st
@@ -118,7 +119,7 @@ class TaskMachine(RuleBasedStateMachine):
         """Ends what is left, so that the next machine on this database has its queue to itself."""
         for task_id, kept in self.kept.items():
             if kept.status not in ENDED:
-                self.write(lambda tx, task_id=task_id, kept=kept: self._fail(tx, task_id, kept.token))
+                self.write(partial(self._fail, task_id=task_id, token=kept.token))
         self.runner.run(self.database.close())
         self.runner.close()
 
