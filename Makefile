@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 EXTRAS := --extra postgres --extra s3 --extra redis --extra otel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test matrix check format bench campaign audit lock clean
+.PHONY: help demo run probe test matrix check format bench campaign audit lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: .venv/.run ## the tour: simulated vendors, a gateway, real requests over e
 
 run: .venv/.run ## a gateway with simulated vendors on http://127.0.0.1:8080, until Ctrl-C
 	$(BIN)/oneshape serve --sandbox $(ARGS)
+
+probe: .venv/.run ## ask configured vendors once per model, which costs money, and compare (ARGS="VENDOR --cheapest")
+	$(BIN)/oneshape probe $(ARGS)
 
 test: .venv/.dev ## every test (ARGS="tests/wire -k sse" for some)
 	$(BIN)/python -m pytest -n 2 $(ARGS)

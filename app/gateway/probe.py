@@ -1,12 +1,12 @@
-"""One cheap real request per kind of model at a vendor: what came back, and what of it the catalog does not say.
+"""One cheap real request per model of a vendor: what came back, and what of it the catalog does not say.
 
 It costs what the vendor bills for it; no client is charged. What came of it counts for the vendor's health.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal
 
 from app.core.catalog import Catalog, Model, Resolved, Target, Vendor
 from app.core.clock import Clock
@@ -31,8 +31,12 @@ PROMPT: Final = "A plain red circle on a white background."
 RATIOS: Final = ("16:9", "3:2", "4:3")
 """The first of these that a model has is asked for: a square would prove nothing."""
 MAX_TOKENS: Final = 16
+AT_ONCE: Final = 4
+"""So many models of a vendor are asked at once: a picture takes a while, and nobody is to be pressed."""
 
 Progress = Callable[[str], None]
+Scope = Literal["all", "cheapest"]
+"""Each model that the vendor serves, or of each kind the one that costs the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,18 @@ class Prober:
         self._spool = spool
         self._clock = clock
 
-    async def probe(self, name: str, *, tell: Progress = lambda line: None) -> tuple[Finding, ...]:
-        """The findings at a vendor, its cheapest model of each kind asked once; `tell` hears what is being done.
+    async def probe(
+        self,
+        name: str,
+        *,
+        scope: Scope = "all",
+        only: Collection[str] = (),
+        tell: Progress = lambda line: None,
+    ) -> tuple[Finding, ...]:
+        """The findings at a vendor, a request for each model in `scope`, a few at a time; `tell` hears what is done.
 
-        Raises: NotFound; NoVendorAvailable: it has no credential, or serves no model.
+        `only`: models to be asked, by the vendor's names or ours; none: all. Raises: NotFound; NoVendorAvailable: it
+        has no credential, or serves no such model.
         """
         catalog = self._catalog()
         vendor = catalog.vendors.get(name)
@@ -98,10 +110,21 @@ class Prober:
             raise NotFound(f"There is no vendor {name!r}.")
         if not vendor.configured:
             raise NoVendorAvailable(f"The vendor {name!r} has no credential.", should_retry=False)
-        served = list(_cheapest(catalog, vendor))
+        served = list(_served(catalog, vendor, only) if scope == "all" else _cheapest(_served(catalog, vendor, only)))
         if not served:
-            raise NoVendorAvailable(f"The vendor {name!r} serves no model.", should_retry=False)
-        return tuple([await self._one(model, target, tell) for model, target in served])
+            raise NoVendorAvailable(f"The vendor {name!r} serves no such model.", should_retry=False)
+        turn, done = asyncio.Semaphore(AT_ONCE), 0
+
+        async def one(model: Model, target: Target) -> Finding:
+            nonlocal done
+            async with turn:
+                finding = await self._one(model, target, tell)
+            done += 1
+            how = "delivered" if finding.failure is None else finding.failure.value
+            tell(f"{done} of {len(served)}: {target.model!r} {how} in {finding.seconds:.1f} s")
+            return finding
+
+        return tuple(await asyncio.gather(*(one(model, target) for model, target in served)))
 
     async def _one(self, model: Model, target: Target, tell: Progress) -> Finding:
         tell(f"Asking {target.vendor.name} for {target.model!r}, which serves {model.id} …")
@@ -168,13 +191,30 @@ class Prober:
         return Size(picture.width, picture.height)
 
 
-def _cheapest(catalog: Catalog, vendor: Vendor) -> Iterator[tuple[Model, Target]]:
-    """For each kind of model, the one that costs the least of those that the vendor serves."""
-    served = [(m, t) for m in catalog.models.values() for t in m.targets if t.vendor.name == vendor.name]
+def _served(catalog: Catalog, vendor: Vendor, only: Collection[str]) -> Iterator[tuple[Model, Target]]:
+    """What the vendor serves, each of its own models once for a tier: under the cheapest of ours that it serves for."""
+    cheapest: dict[tuple[str, str | None], tuple[Model, Target]] = {}
+    for model in catalog.models.values():
+        for target in model.targets:
+            if target.vendor.name != vendor.name or (only and not {model.id, target.model} & set(only)):
+                continue
+            known = cheapest.get((target.model, target.resolution))
+            if known is None or _costs(model) < _costs(known[0]):
+                cheapest[target.model, target.resolution] = (model, target)
+    yield from cheapest.values()
+
+
+def _cheapest(served: Iterator[tuple[Model, Target]]) -> Iterator[tuple[Model, Target]]:
+    """For each kind of model, the one that costs the least."""
+    listed = list(served)
     for kind in ("image", "chat"):
-        alike = [(model, target) for model, target in served if model.kind == kind]
+        alike = [one for one in listed if one[0].kind == kind]
         if alike:
-            yield min(alike, key=lambda one: one[0].price.per_image or one[0].price.per_1m_output_tokens or 0)
+            yield min(alike, key=lambda one: _costs(one[0]))
+
+
+def _costs(model: Model) -> int:
+    return model.price.per_image or model.price.per_1m_output_tokens or 0
 
 
 def _greeting(target: Target) -> Exchange[Json]:
@@ -205,6 +245,24 @@ def _watched(exchange: Exchange[Outcome], replies: list[Reply]) -> Generator[Cal
         return outcome
     finally:
         exchange.close()
+
+
+def document_of(finding: Finding) -> dict[str, Any]:
+    """A finding as it is kept, shown and printed."""
+    return {
+        "model": finding.model,
+        "vendor_model": finding.vendor_model,
+        "ok": finding.failure is None,
+        "failure": finding.failure,
+        "detail": finding.detail,
+        "seconds": round(finding.seconds, 3),
+        "status": finding.status,
+        "form": finding.form,
+        "pictures_at": list(finding.places),
+        "asked": {"aspect_ratio": finding.asked.aspect_ratio, "resolution": finding.asked.resolution},
+        "sizes": [str(size) for size in finding.sizes],
+        "suggestions": list(finding.suggestions),
+    }
 
 
 def _finding(

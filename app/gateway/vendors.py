@@ -1,6 +1,6 @@
 """What operators see of vendors and how they steer them: drained ones get nothing new, on any replica."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,11 @@ from app.core.catalog import Catalog, Vendor
 from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.ids import new_id
-from app.gateway.probe import Finding, Prober, Progress
+from app.gateway.probe import Finding, Prober, Progress, Scope, document_of
 from app.gateway.shared_health import SharedHealth
-from app.store import attempts, audit, fleet
+from app.store import attempts, audit, fleet, probes
 from app.store.database import Database, Tx
+from app.store.probes import Probed
 from app.upstream.pool import VendorHealth, VendorPool
 
 
@@ -76,13 +77,34 @@ class Vendors:
         """Lets it serve again. Raises: NotFound."""
         return await self._steer(name, drained=False)
 
-    async def probe(self, name: str, *, tell: Progress = lambda line: None) -> tuple[Finding, ...]:
-        """Asks the vendor for something cheap, which costs money; it is audited. Raises: as `Prober.probe`."""
-        findings = await self._prober.probe(name, tell=tell)
+    async def probe(
+        self,
+        name: str,
+        *,
+        scope: Scope = "all",
+        only: Collection[str] = (),
+        tell: Progress = lambda line: None,
+    ) -> tuple[Finding, ...]:
+        """Asks the vendor for something cheap of each model, which costs money; it is audited, and the findings are
+        kept. Raises: as `Prober.probe`.
+        """
+        findings = await self._prober.probe(name, scope=scope, only=only, tell=tell)
         after = {"models": [one.model for one in findings], "failures": [one.failure for one in findings]}
         change = self._change("vendor.probed", name, before=None, after=after)
-        await self._database.write(lambda tx: audit.record(tx, change))
+
+        def unit(tx: Tx) -> None:
+            audit.record(tx, change)
+            for one in findings:
+                probes.record(tx, Probed(name, one.vendor_model, change.at, document_of(one)))
+
+        await self._database.write(unit)
         return findings
+
+    async def probed(self, name: str) -> tuple[Probed, ...]:
+        """What the last probe of each of the vendor's models found. Raises: NotFound."""
+        if name not in self._catalog().vendors:
+            raise NotFound(f"There is no vendor {name!r}.")
+        return await self._database.read(lambda tx: probes.list_for_vendor(tx, name))
 
     async def _steer(self, name: str, *, drained: bool) -> VendorView:
         if name not in self._catalog().vendors:

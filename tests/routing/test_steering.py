@@ -68,7 +68,10 @@ async def test_vendors_are_shown_with_what_was_seen_of_them(gateway: Running, ad
         0.5,
     )
     assert shown["latency_p50_s"] > 0
-    assert shown["keys_ready"] == 1
+    assert shown["latency_p99_s"] >= shown["latency_p95_s"] >= shown["latency_p50_s"]
+    assert (shown["wrong_image_rate"], shown["overdue"], shown["keys_ready"]) == (0, 0, 1)
+    assert [(one["refusals"], one["rest_s"]) for one in shown["credentials"]] == [(0, 0)]
+    assert 1 <= shown["places"] <= shown["concurrency"]
     assert [target["model"] for target in shown["targets"]] == ["nanobanana"]
 
 
@@ -83,6 +86,36 @@ async def test_a_probe_tells_what_came_back_and_bills_no_client(
         assert finding["pictures_at"]
         assert finding["sizes"][0] in ("1344x768", "1376x768")
     assert (await admin.get(f"/admin/accounts/{gateway.account_id}")).json() == before
+
+
+async def test_a_probe_of_all_asks_each_model_of_the_vendor_once_tells_how_far_it_is_and_is_kept(
+    gateway: Running, admin: httpx.AsyncClient
+) -> None:
+    served = {
+        (target.model, target.resolution)
+        for model in gateway.services.catalog().models.values()
+        for target in model.targets
+        if target.vendor.name == "infinityblue"
+    }
+    told: list[str] = []
+    before = len(await gateway.paid_calls())
+    findings = await gateway.services.operations.vendors.probe("infinityblue", tell=told.append)
+    assert len(findings) == len(served) == len(await gateway.paid_calls()) - before
+    assert {one.vendor_model for one in findings} == {model for model, _ in served}
+    assert [one.failure for one in findings] == [None] * len(served)
+    assert sum(f" of {len(served)}: " in line for line in told) == len(served)
+    kept = (await admin.get("/admin/vendors/infinityblue/probes")).json()["items"]
+    assert {one["vendor_model"] for one in kept} == {model for model, _ in served}
+    assert all(one["ok"] and one["pictures_at"] and one["at"] for one in kept)
+
+
+async def test_a_probe_may_be_of_one_model_by_either_name(gateway: Running, admin: httpx.AsyncClient) -> None:
+    for name in ("nano-banana-pro-1k@ccapi", "nano-banana-pro-1k"):
+        (finding,) = (await admin.post(f"/admin/vendors/ccapi/probe?scope=all&model={name}")).json()["findings"]
+        assert finding["vendor_model"] == "nano-banana-pro-1k"
+    assert gateway.url != ""
+    refused = await admin.post("/admin/vendors/ccapi/probe?model=nobody")
+    assert refused.status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -107,7 +140,7 @@ async def test_a_probe_suggests_what_to_correct(
             return revision
 
         async with running_gateway(tmp_path, source=source) as gateway:
-            (finding,) = await gateway.services.operations.vendors.probe("infinityblue")
+            (finding,) = await gateway.services.operations.vendors.probe("infinityblue", scope="cheapest")
     assert finding.failure == failure
     assert suggested in " ".join(finding.suggestions)
 

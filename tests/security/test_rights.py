@@ -82,6 +82,7 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("GET", "/admin/vendors"): (401, 403, 403, 403, 200),
     ("POST", "/admin/vendors/{name}/drain"): (401, 403, 403, 403, 404),
     ("POST", "/admin/vendors/{name}/undrain"): (401, 403, 403, 403, 404),
+    ("GET", "/admin/vendors/{name}/probes"): (401, 403, 403, 403, 404),
     ("POST", "/admin/vendors/{name}/probe"): (401, 403, 403, 403, 404),
     ("POST", "/admin/explain"): (401, 403, 403, 403, 400),
     ("GET", "/admin/webhooks"): (401, 403, 403, 403, 200),

@@ -3,17 +3,26 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from fastapi import Query as InQuery
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from app.gateway.probe import Finding
+from app.gateway.probe import Scope, document_of
 from app.gateway.services import Services
 from app.gateway.vendors import VendorView
 from app.upstream.health import Recent
 from app.upstream.pool import Health
-from app.web.admin.forms import ID_PATTERN, admin_router
-from app.web.admin.rendering import Document
+from app.web.admin.forms import ID_PATTERN, Query, admin_router
+from app.web.admin.rendering import Document, seconds
 
 VendorName = Annotated[str, Path(pattern=ID_PATTERN)]
+
+
+class Probing(Query):
+    """Which models are asked: one of each kind, or all; or one by its name, the vendor's or ours."""
+
+    scope: Scope = "cheapest"
+    model: Annotated[str | None, Field(min_length=1, max_length=200)] = None
 
 
 def router(services: Services) -> APIRouter:
@@ -38,29 +47,20 @@ def router(services: Services) -> APIRouter:
         return JSONResponse(render_vendor(await vendors.undrain(name)))
 
     @routes.post("/vendors/{name}/probe")
-    async def probe(name: VendorName) -> Response:
-        """Asks it once for something cheap per kind of model, which costs money, and tells what came back."""
-        return JSONResponse({"vendor": name, "findings": [render_finding(one) for one in await vendors.probe(name)]})
+    async def probe(name: VendorName, query: Annotated[Probing, InQuery()]) -> Response:
+        """Asks it once for something cheap per kind of model (`scope=all`: per model), which costs money, and tells
+        what came back.
+        """
+        findings = await vendors.probe(name, scope=query.scope, only=[query.model] if query.model else ())
+        return JSONResponse({"vendor": name, "findings": [document_of(one) for one in findings]})
+
+    @routes.get("/vendors/{name}/probes")
+    async def probes(name: VendorName) -> Response:
+        """What the last probe of each of its models found."""
+        found = [{"at": seconds(one.at), **one.finding} for one in await vendors.probed(name)]
+        return JSONResponse({"vendor": name, "items": found})
 
     return routes
-
-
-def render_finding(finding: Finding) -> Document:
-    """What a probe found, by HTTP and on the command line."""
-    return {
-        "model": finding.model,
-        "vendor_model": finding.vendor_model,
-        "ok": finding.failure is None,
-        "failure": finding.failure,
-        "detail": finding.detail,
-        "seconds": round(finding.seconds, 3),
-        "status": finding.status,
-        "form": finding.form,
-        "pictures_at": list(finding.places),
-        "asked": {"aspect_ratio": finding.asked.aspect_ratio, "resolution": finding.asked.resolution},
-        "sizes": [str(size) for size in finding.sizes],
-        "suggestions": list(finding.suggestions),
-    }
 
 
 def render_vendor(view: VendorView) -> Document:
@@ -73,8 +73,12 @@ def render_vendor(view: VendorView) -> Document:
         "configured": vendor.configured,
         "keys": len(vendor.api_keys),
         "keys_ready": health.credentials_ready,
+        "credentials": [
+            {"id": one.id, "refusals": one.refusals, "rest_s": round(one.rest_s, 1)} for one in health.credentials
+        ],
         "timeout_s": vendor.timeout_s,
         "concurrency": vendor.concurrency,
+        "places": health.places,
         "in_use": health.in_use,
         "waiting": health.waiting,
         "options": dict(vendor.options),
@@ -93,6 +97,7 @@ def _health(health: Health) -> Document:
         "openings": health.openings,
         "rest_s": round(health.rest_s, 1),
         "share": round(health.share, 2),
+        "overdue": health.overdue,
         **_recent(health.recent),
     }
 
@@ -102,8 +107,10 @@ def _recent(recent: Recent) -> Document:
         "seen": recent.seen,
         "error_rate": _rounded(recent.error_rate),
         "delivered_image_rate": _rounded(recent.delivered_rate),
+        "wrong_image_rate": _rounded(recent.wrong_rate),
         "latency_p50_s": _rounded(recent.latency_p50_s),
         "latency_p95_s": _rounded(recent.latency_p95_s),
+        "latency_p99_s": _rounded(recent.latency_p99_s),
     }
 
 

@@ -64,6 +64,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("post", "/admin/vendors/{name}/drain"): _shows(shapes.VENDOR, errors=_FOUND),
     ("post", "/admin/vendors/{name}/undrain"): _shows(shapes.VENDOR, errors=_FOUND),
     ("post", "/admin/vendors/{name}/probe"): _shows(shapes.PROBED, errors=_FOUND),
+    ("get", "/admin/vendors/{name}/probes"): _shows(shapes.PROBES, errors=_FOUND),
     ("post", "/admin/explain"): _shows(shapes.EXPLANATION, errors=(*_TAKES, 404)),
     ("get", "/admin/catalog"): Operation(
         {"application/json": OBJECT, "application/yaml": ANYTHING},

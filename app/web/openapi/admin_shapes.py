@@ -227,11 +227,14 @@ _HEALTH: Final = {
     "openings": COUNT,
     "rest_s": NUMBER,
     "share": NUMBER,
+    "overdue": COUNT,
     "seen": COUNT,
     "error_rate": or_null(NUMBER),
     "delivered_image_rate": or_null(NUMBER),
+    "wrong_image_rate": or_null(NUMBER),
     "latency_p50_s": or_null(NUMBER),
     "latency_p95_s": or_null(NUMBER),
+    "latency_p99_s": or_null(NUMBER),
 }
 VENDOR: Final = obj(
     {
@@ -241,8 +244,10 @@ VENDOR: Final = obj(
         "configured": FLAG,
         "keys": COUNT,
         "keys_ready": COUNT,
+        "credentials": listed(obj({"id": TEXT, "refusals": COUNT, "rest_s": NUMBER})),
         "timeout_s": NUMBER,
         "concurrency": COUNT,
+        "places": COUNT,
         "in_use": COUNT,
         "waiting": COUNT,
         "options": OBJECT,
@@ -254,29 +259,22 @@ VENDOR: Final = obj(
     }
 )
 VENDORS: Final = obj({"revision": COUNT, "items": listed(VENDOR)})
-PROBED: Final = obj(
-    {
-        "vendor": TEXT,
-        "findings": listed(
-            obj(
-                {
-                    "model": TEXT,
-                    "vendor_model": TEXT,
-                    "ok": FLAG,
-                    "failure": or_null(TEXT),
-                    "detail": TEXT,
-                    "seconds": NUMBER,
-                    "status": or_null(WHOLE),
-                    "form": or_null(TEXT),
-                    "pictures_at": listed(TEXT),
-                    "asked": obj({"aspect_ratio": or_null(TEXT), "resolution": or_null(TEXT)}),
-                    "sizes": listed(TEXT),
-                    "suggestions": listed(TEXT),
-                }
-            )
-        ),
-    }
-)
+_PROBE: Final = {
+    "model": TEXT,
+    "vendor_model": TEXT,
+    "ok": FLAG,
+    "failure": or_null(TEXT),
+    "detail": TEXT,
+    "seconds": NUMBER,
+    "status": or_null(WHOLE),
+    "form": or_null(TEXT),
+    "pictures_at": listed(TEXT),
+    "asked": obj({"aspect_ratio": or_null(TEXT), "resolution": or_null(TEXT)}),
+    "sizes": listed(TEXT),
+    "suggestions": listed(TEXT),
+}
+PROBED: Final = obj({"vendor": TEXT, "findings": listed(obj(_PROBE))})
+PROBES: Final = obj({"vendor": TEXT, "items": listed(obj({"at": TIME, **_PROBE}))})
 _EXACT: Final = obj({"method": TEXT, "url": TEXT, "headers": TEXTS, "body": ANYTHING})
 EXPLANATION: Final = obj(
     {
