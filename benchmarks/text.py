@@ -7,19 +7,16 @@ authenticated, held, captured and committed. Its answers and its ledger are chec
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from benchmarks.gateway import Gateway, gateway
 from benchmarks.load import Plan
 from benchmarks.peers import MODEL, Contestant, installed
-from benchmarks.processes import GATEWAY_CORE, OTHERS_CORE, cpu_s, free_port, pinned, python, rss_mb, running
+from benchmarks.processes import OTHERS_CORE, cpu_s, free_port, pinned, python, rss_mb, running
 
-ADMIN_KEY = "adm-benchmark-9f2c7e41d8a6"
 CHUNKS = 100
 WHOLE = '"content":"Hello there! How can I help you today?"'
 WORD = '"content":" word"'
@@ -85,9 +82,9 @@ def measure(contestant: Contestant, *, seconds: float, stream: bool, rate: float
     return Figures(
         requests_s=result["requests"] / result["seconds"],
         events_s=result["events"] / result["seconds"],
-        p50_ms=_percentile(times, 0.5),
-        p99_ms=_percentile(times, 0.99),
-        first_p50_ms=_percentile(first, 0.5),
+        p50_ms=percentile(times, 0.5),
+        p99_ms=percentile(times, 0.99),
+        first_p50_ms=percentile(first, 0.5),
         cpu_us=used_s / done * 1e6,
         requests=result["requests"],
         wrong=result["wrong"],
@@ -104,8 +101,11 @@ def compare(*, rounds: int, seconds: float) -> bool:
             running(command, core=OTHERS_CORE, port=vendor_port, path="/counts", log=directory / "vendor.log")
         )
         vendor = Contestant("the vendor itself", vendor_port, says_model="canned-1")
-        gateway = stack.enter_context(_gateway(directory, vendor_port))
-        peers = [gateway, *(stack.enter_context(start(directory, vendor_port, "canned-1")) for start in installed())]
+        serving = stack.enter_context(gateway(directory, CATALOG.format(port=vendor_port)))
+        peers = [
+            contestant_of(serving),
+            *(stack.enter_context(start(directory, vendor_port, "canned-1")) for start in installed()),
+        ]
         for one in peers:
             measure(one, seconds=1, stream=False)  # caches warm, connections open
         right = _table("whole answers", [vendor, *peers], rounds=rounds, seconds=seconds, stream=False)
@@ -113,7 +113,7 @@ def compare(*, rounds: int, seconds: float) -> bool:
         right &= _latency(vendor, peers, seconds=max(seconds, 4))
         memory = (f"{one.name} {rss_mb(one.pid):.0f} MB" for one in peers if one.pid)
         print("\nmemory: " + ", ".join(memory))
-        return right and _ledger_is_right(gateway)
+        return right and _ledger_is_right(serving)
 
 
 def _table(title: str, contestants: list[Contestant], *, rounds: int, seconds: float, stream: bool) -> bool:
@@ -154,49 +154,19 @@ def _latency(vendor: Contestant, peers: list[Contestant], *, seconds: float) -> 
     return right
 
 
-@contextmanager
-def _gateway(directory: Path, vendor_port: int) -> Iterator[Contestant]:
-    port, catalog = free_port(), directory / "catalog.yaml"
-    catalog.write_text(CATALOG.format(port=vendor_port))
-    env = {
-        "ONESHAPE_DATA_DIR": str(directory / "data"),
-        "ONESHAPE_CATALOG": str(catalog),
-        "ONESHAPE_ADMIN_KEY": ADMIN_KEY,
-        "ONESHAPE_SECRET_KEY": "benchmark-4e0c85b1f7d24a39",
-        "ONESHAPE_PORT": str(port),
-    }
-    command = python("-c", "from app.cli.main import app; app()", "serve")
-    with running(command, core=GATEWAY_CORE, port=port, path="/healthz", env=env, log=directory / "gateway.log") as pid:
-        key = _new_key(port)
-        yield Contestant("oneshape", port, {"authorization": f"Bearer {key}"}, MODEL, pid)
+def contestant_of(serving: Gateway) -> Contestant:
+    """The gateway with a key of its own."""
+    return Contestant("oneshape", serving.port, {"authorization": f"Bearer {serving.new_key()}"}, MODEL, serving.pid)
 
 
-def _new_key(port: int) -> str:
-    with _admin(port) as admin:
-        account = admin.post("/admin/accounts", json={"name": "bench", "billing": "prepaid"}).json()["id"]
-        admin.post(f"/admin/accounts/{account}/grants", json={"units": 10**12, "reason": "bench"}).raise_for_status()
-        made = admin.post("/admin/keys", json={"account_id": account, "name": "bench", "concurrency": 1000})
-        key: str = made.raise_for_status().json()["key"]
-        return key
-
-
-def _ledger_is_right(gateway: Contestant) -> bool:
+def _ledger_is_right(serving: Gateway) -> bool:
     """Every charge is in order, and each answer was charged once: a hold and a capture beside the grant."""
-    with _admin(gateway.port) as admin:
-        verification = admin.get("/admin/ledger/verify", timeout=120).json()
-        usage = admin.get("/admin/usage").json()
+    verification, requests = serving.verified(), serving.requests()
     charges = (verification["entries"] - 1) // 2
-    requests = sum(row["requests"] for row in usage.get("items", [usage]) if "requests" in row)
     print(f"ledger: {verification['entries']:,} entries, {charges:,} charges, {requests:,} requests on record")
-    if verification["violations"]:
-        print("\n".join(verification["violations"][:5]))
     return bool(verification["ok"]) and charges == requests
 
 
-def _admin(port: int) -> httpx.Client:
-    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
-    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, verify=False, timeout=30)
-
-
-def _percentile(ordered: list[float], share: float) -> float:
+def percentile(ordered: list[float], share: float) -> float:
+    """The value that this share of all is not above; 0 where there is none."""
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
