@@ -20,7 +20,9 @@ from typing import Any, Final
 from app.cli.logs import set_up_logging
 from benchmarks import routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
+from benchmarks.campaign.partition import partition
 from benchmarks.campaign.races import budget_race, duplicates
+from benchmarks.campaign.replicas import outage, rolling, takeover
 from benchmarks.campaign.storm import storm
 from benchmarks.campaign.tokens import tokens
 from benchmarks.campaign.world import PRICE_UNITS, World, world
@@ -71,6 +73,17 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
             (f"{database}: duplicates", partial(_duplicates, database, 5 if quick else 1000)),
             (f"{database}: tokens", partial(_tokens, database, 500 if quick else 10_000, seed)),
         ]
+    if "postgresql" in databases:
+        parts += [
+            ("replicas: takeover", partial(_replicas, partial(takeover, rounds=2 if quick else 20))),
+            ("replicas: rolling restart", partial(_replicas, partial(rolling, rounds=3 if quick else 30))),
+            ("replicas: database cut", partial(_replicas, partial(outage, seconds=10 if quick else 60, loss="cut"))),
+            (
+                "replicas: database frozen",
+                partial(_replicas, partial(outage, seconds=10 if quick else 60, loss="freeze")),
+            ),
+            ("replicas: network partition", partial(_replicas, partial(partition, rounds=1 if quick else 5))),
+        ]
     if not asked.database:
         parts += [
             ("scripted vendors", partial(_routing, 200 if quick else routing.REQUESTS, seed)),
@@ -118,6 +131,11 @@ async def _crashes(database: str, rounds: int) -> tuple[str, list[str]]:
             tasks = findings.tasks
             wrong += [f"{point.name}: {problem}" for problem in (*broken, *findings.wrong)]
     return f"{rounds * len(POINTS)} kills at {len(POINTS)} points, {tasks} tasks", wrong
+
+
+async def _replicas(campaign: Callable[[World], Coroutine[Any, Any, tuple[str, list[str]]]]) -> tuple[str, list[str]]:
+    async with _world("postgresql") as home:
+        return await campaign(home)
 
 
 async def _storm(database: str, rounds: int, seed: int) -> tuple[str, list[str]]:

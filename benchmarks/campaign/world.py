@@ -21,6 +21,7 @@ from app.cli.main import app
 from app.cli.sandboxed import sandboxed_catalog
 from app.sandbox.config import SandboxConfig
 from app.sandbox.server import serve as serve_sandbox
+from benchmarks.campaign import network
 
 ADMIN_KEY: Final = "adm-9wT4xK2vQ7mR5pLs"
 SECRET_KEY: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -165,12 +166,15 @@ def _spawn(home: World, command: tuple[str, ...], faults: str) -> Gateway:
     context.set_forkserver_preload(["app.cli.main"])
     process = context.Process(target=_run, args=(command, environment, home.directory), daemon=True)
     process.start()
-    return Gateway(process, f"http://127.0.0.1:{port}" if command[0] == "serve" else "", home)
+    host = environment.get("ONESHAPE_HOST", "127.0.0.1")
+    return Gateway(process, f"http://{host}:{port}" if command[0] == "serve" else "", home)
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str], directory: Path) -> None:
     """The child: the command line as an operator runs it, its output in a file."""
     os.environ.update(environment)
+    if name := environment.get(network.VARIABLE):
+        network.enter(name)
     os.chdir(directory)
     with (directory / "gateway.log").open("ab") as log:
         os.dup2(log.fileno(), 1)

@@ -56,9 +56,9 @@ class Relay:
         self._refusing = False
         self._flowing.set()
 
-    async def start(self) -> None:
-        """Listens on a free port."""
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+    async def start(self, at: str = "127.0.0.1") -> None:
+        """Listens on a free port of that address."""
+        self._server = await asyncio.start_server(self._pass_on, at, 0)
 
     async def stop(self) -> None:
         """Ends everything."""
@@ -101,10 +101,10 @@ class Relay:
 
 
 @asynccontextmanager
-async def relaying(host: str, port: int) -> AsyncIterator[Relay]:
-    """A relay to that address until the block is left."""
+async def relaying(host: str, port: int, *, at: str = "127.0.0.1") -> AsyncIterator[Relay]:
+    """A relay to that address, which listens at `at`, until the block is left."""
     relay = Relay(host, port)
-    await relay.start()
+    await relay.start(at)
     try:
         yield relay
     finally:
