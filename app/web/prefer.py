@@ -6,9 +6,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.errors import Overloaded
 from app.gateway.caller import Caller
 from app.gateway.images import Order
 from app.gateway.services import Services
+from app.gateway.watch import untold
 from app.web.accepted import accepted_response
 
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?", re.IGNORECASE)
@@ -36,5 +38,8 @@ async def accepted_instead(
     seconds, said = preference
     if await services.images.done_within(order, seconds):
         return None
-    view = await services.tasks.get(caller, order.task_id, base_url=base_url)
+    try:
+        view = await services.tasks.get(caller, order.task_id, base_url=base_url)
+    except Overloaded as error:  # the task is at work all the same
+        raise untold(order.task_id) from error
     return accepted_response(view, {"preference-applied": said})
