@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
+from benchmarks import picture_peers
 from benchmarks.picture_gateway import DIALECTS, Gateway, running
 from benchmarks.picture_load import Answer, Ask, Connection, Pulse, connected, in_crowd
 from benchmarks.picture_vendor import picture, reference
 
 CONNECTIONS: Final = 16
+PEERS_PICTURES: Final = 32
 BARS: Final = "bars: pictures >= 300 MB/s of vendor JSON, uploads >= 200 MB/s; memory <= +96 MB; /healthz p99 <= 100 ms"
 SURFACES: Final = ("generations", "chat", "tasks", "gemini")
 
@@ -244,7 +246,12 @@ def compare(*, quick: bool, directory: Path | None = None, pictures: int = 0, on
         print(f"big pictures, {CONNECTIONS} at once; this disk keeps {disk_mb_s:,.0f} MB/s of them for good")
         with running(Path(data)) as gateway:
             try:
-                return uvloop.run(run(gateway, quick=quick, pictures=pictures, only=only))
+                right = uvloop.run(run(gateway, quick=quick, pictures=pictures, only=only))
+                for starter in picture_peers.starters():
+                    text = base64.b64encode(picture())
+                    count = pictures or PEERS_PICTURES
+                    picture_peers.show(starter, gateway.vendor_port, text, connections=CONNECTIONS, count=count)
+                return right
             except (ValueError, ConnectionError) as error:
                 print(f"wrong: {error}")
                 return False

@@ -63,7 +63,7 @@ def running(
 def cpu_s(pid: int) -> float:
     """Seconds of processor time that a process and its children have used; 0 where the system does not tell."""
     used = 0.0
-    for one in _family(pid):
+    for one in family(pid):
         stat = Path(f"/proc/{one}/stat")
         fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else []
         used += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
@@ -72,7 +72,7 @@ def cpu_s(pid: int) -> float:
 
 def rss_mb(pid: int) -> float:
     """Megabytes of memory that a process and its children have now."""
-    return sum(_rss_mb(one) for one in _family(pid))
+    return sum(_rss_mb(one) for one in family(pid))
 
 
 def _rss_mb(pid: int) -> float:
@@ -81,11 +81,11 @@ def _rss_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """The process and those that it started and that still run."""
     started = Path(f"/proc/{pid}/task/{pid}/children")
     children = started.read_text().split() if started.exists() else []
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, within_s: float) -> None:
