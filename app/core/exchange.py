@@ -124,3 +124,10 @@ class VendorFailure(Exception):
         self.detail = detail
         self.status = status
         self.retry_after_s = retry_after_s
+
+    def without(self, credential: str) -> "VendorFailure":
+        """The same, where a vendor repeats the key it was called with: no pattern knows every vendor's keys (F81)."""
+        if not credential or credential not in self.detail:
+            return self
+        told = self.detail.replace(credential, "[key]")
+        return VendorFailure(self.failure, told, status=self.status, retry_after_s=self.retry_after_s)

@@ -208,4 +208,6 @@ def _leaving() -> GatewayError:
 
 def _hidden(targets: list[Target]) -> tuple[str, ...]:
     """Words that no message to a client may carry."""
-    return tuple({word for target in targets for word in (target.vendor.name, target.model, target.vendor.base_url)})
+    vendors = [target.vendor for target in targets]
+    words = {word for vendor in vendors for word in (vendor.name, vendor.base_url, *vendor.api_keys)}
+    return tuple(words | {target.model for target in targets})

@@ -80,4 +80,5 @@ class Execution:
 
 def _hidden(work: Work) -> tuple[str, ...]:
     stops = (*work.stops, *(one.stop for one in work.past if one.stop is not None))
-    return tuple({word for stop in stops for word in (stop.vendor.name, stop.target.model, stop.vendor.base_url)})
+    words = {word for stop in stops for word in (stop.vendor.name, stop.vendor.base_url, *stop.vendor.api_keys)}
+    return tuple(words | {stop.target.model for stop in stops})

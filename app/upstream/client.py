@@ -87,6 +87,8 @@ class VendorClient:
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome
+        except VendorFailure as failure:
+            raise failure.without(credential) from failure
         finally:
             exchange.close()
 

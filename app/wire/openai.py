@@ -9,13 +9,19 @@ from app.core.image import ImageAnswer, ImageUsage, ResponseFormat, ServedImage,
 from app.core.media import BlobText
 
 RETRY_AFTER_S_MAX: Final = 60
+RETRY_AFTER_S: Final = 10.0
+RETRY_AFTER_STATUSES: Final = frozenset({429, 503})
+"""With these the contract promises a Retry-After; where nobody knows a better time, it is `RETRY_AFTER_S`."""
 
 
 def error_headers(error: GatewayError) -> dict[str, str]:
     """What a failed request's headers say: when to try again, whether to, and where a result may still appear."""
     headers: dict[str, str] = {}
-    if error.retry_after_s is not None:
-        headers["retry-after"] = str(min(max(round(error.retry_after_s), 1), RETRY_AFTER_S_MAX))
+    wait_s = error.retry_after_s
+    if wait_s is None and error.status in RETRY_AFTER_STATUSES:
+        wait_s = RETRY_AFTER_S
+    if wait_s is not None:
+        headers["retry-after"] = str(min(max(round(wait_s), 1), RETRY_AFTER_S_MAX))
     if error.should_retry is not None:
         headers["x-should-retry"] = "true" if error.should_retry else "false"
     if error.task_id is not None:
