@@ -103,8 +103,14 @@ class Steps:
             return Response(headers={"etag": '"1"'})
         if name not in self._objects:
             return Response(status_code=404)
+        whole = self._objects[name]
         headers = {"etag": '"1"', "last-modified": "Fri, 20 Nov 2026 12:00:00 GMT"}
-        return Response(self._objects[name], media_type="image/png", headers=headers)
+        if (asked := request.headers.get("range")) is None:
+            return Response(whole, media_type="image/png", headers=headers)
+        start, _, end = asked.removeprefix("bytes=").partition("-")
+        part = whole[int(start) : int(end) + 1 if end else None]
+        headers["content-range"] = f"bytes {start}-{int(start) + len(part) - 1}/{len(whole)}"
+        return Response(part, status_code=206, media_type="image/png", headers=headers)
 
     async def _step(self, step: str) -> None:
         self._reached[step].set()
