@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 LOOK_S: Final = 0.5
 """How often the queue is looked at for what other processes put there; our own ring the bell."""
+ROOM_S: Final = 0.05
+"""How often a worker that is full looks whether it still is."""
 BATCH: Final = 16
 STOPPING_S: Final = 0.05
 
@@ -83,7 +85,7 @@ class Claims:
             while True:
                 while await self._quietly(self.claim_queued) == BATCH:
                     pass
-                await self._bell.heard(rung, LOOK_S)
+                await self._bell.heard(rung, LOOK_S if self._room() > 0 else ROOM_S)
 
     async def claim_queued(self) -> int:
         """Takes what there is room for, at most a batch; how many. While the spool is full that is nothing: a task that
