@@ -4,15 +4,14 @@ On SQLite the driver is talked to directly, and each table is written in one ste
 do, and the driver gives up the interpreter's lock at every step, to get it back late while the event loop is busy.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
-from sqlalchemy.exc import DBAPIError
 
 from app.store.columns import to_json
 from app.store.sql import insert_if_absent
+from app.store.sqlite import driver_of, execute
 from app.store.tables import accounts, chats, key_periods, ledger_entries
 
 Row = tuple[Any, ...]
@@ -103,17 +102,17 @@ class SqliteRows:
     """The same on SQLite, where one transaction writes at a time: nothing needs a lock of its own."""
 
     def __init__(self, tx: Connection) -> None:
-        driver = tx.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        self._driver = driver
+        self._driver = driver_of(tx)
 
     def periods(self, keys: Sequence[PeriodKey]) -> list[Row]:
         """See `SqlRows`."""
         found: list[Row] = []
         for key in keys:
-            self._execute("INSERT INTO key_periods VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING", key)
-            found += self._execute(
-                "SELECT key_id, period, held_units, spent_units FROM key_periods WHERE key_id = ? AND period = ?", key
+            execute(self._driver, "INSERT INTO key_periods VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING", key)
+            found += execute(
+                self._driver,
+                "SELECT key_id, period, held_units, spent_units FROM key_periods WHERE key_id = ? AND period = ?",
+                key,
             )
         return found
 
@@ -121,37 +120,34 @@ class SqliteRows:
         """See `SqlRows`."""
         found: list[Row] = []
         for account_id in ids:
-            found += self._execute(
-                "SELECT id, billing, balance_units, held_units FROM accounts WHERE id = ?", (account_id,)
+            found += execute(
+                self._driver, "SELECT id, billing, balance_units, held_units FROM accounts WHERE id = ?", (account_id,)
             )
         return found
 
     def set_periods(self, rows: Iterable[Row]) -> None:
         """See `SqlRows`."""
         for row in rows:
-            self._execute("UPDATE key_periods SET held_units = ?, spent_units = ? WHERE key_id = ? AND period = ?", row)
+            execute(
+                self._driver,
+                "UPDATE key_periods SET held_units = ?, spent_units = ? WHERE key_id = ? AND period = ?",
+                row,
+            )
 
     def set_accounts(self, rows: Iterable[Row]) -> None:
         """See `SqlRows`."""
         for row in rows:
-            self._execute("UPDATE accounts SET balance_units = ?, held_units = ? WHERE id = ?", row)
+            execute(self._driver, "UPDATE accounts SET balance_units = ?, held_units = ? WHERE id = ?", row)
 
     def add_entries(self, rows: Sequence[Row]) -> None:
         """See `SqlRows`."""
         if rows:
-            self._execute(_ADD_ENTRIES, (to_json(rows),))
+            execute(self._driver, _ADD_ENTRIES, (to_json(rows),))
 
     def add_chats(self, rows: Sequence[Row]) -> None:
         """See `SqlRows`."""
         if rows:
-            self._execute(_ADD_CHATS, (to_json(rows),))
-
-    def _execute(self, statement: str, values: Row) -> sqlite3.Cursor:
-        """Runs a statement. Raises: SQLAlchemy's errors, as whoever runs a unit of work expects them."""
-        try:
-            return self._driver.execute(statement, values)
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+            execute(self._driver, _ADD_CHATS, (to_json(rows),))
 
 
 def _add(table: str, columns: Sequence[str]) -> str:

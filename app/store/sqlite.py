@@ -8,10 +8,11 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.store.columns import to_json
@@ -87,6 +88,21 @@ class SqliteBackend:
             return query(tx)
 
 
+def driver_of(tx: Connection) -> sqlite3.Connection:
+    """The driver's own connection, for what runs so often that SQLAlchemy would be the largest part of it."""
+    driver = tx.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def execute(driver: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    """Runs a statement. Raises: SQLAlchemy's errors, as whoever runs a unit of work expects them."""
+    try:
+        return driver.execute(statement, values)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+
 def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, pragmas: tuple[str, ...] = ()) -> Engine:
     """An engine whose connections are durable and strict, and whose transactions begin with `begin`.
 
@@ -111,6 +127,6 @@ def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, pragmas: tuple
 
     @event.listens_for(engine, "begin")
     def start(tx: Connection) -> None:
-        tx.exec_driver_sql(begin)
+        execute(driver_of(tx), begin)
 
     return engine
