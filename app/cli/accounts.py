@@ -12,7 +12,8 @@ from app.web.admin.rendering import render_account, render_account_once, render_
 
 app = typer.Typer(help="Accounts: who pays, and what they have.", no_args_is_help=True)
 
-AccountId = Annotated[str, typer.Argument(metavar="ACCOUNT")]
+AccountId = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id, acc_….")]
+Units = Annotated[int, typer.Argument(metavar="UNITS", help="Millionths of the billing currency.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
 
 COLUMNS = ("id", "name", "billing", "balance_units", "held_units", "available_units", "disabled")
@@ -20,7 +21,7 @@ COLUMNS = ("id", "name", "billing", "balance_units", "held_units", "available_un
 
 @app.command()
 def create(
-    name: str,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     billing: Annotated[Billing, typer.Option(help="Whether it can spend only what it was granted.")] = "prepaid",
     webhook_url: Annotated[str | None, typer.Option(help="Where events of its tasks are sent.")] = None,
     as_json: AsJson = False,
@@ -48,10 +49,14 @@ def show(account_id: AccountId, as_json: AsJson = False) -> None:
 @app.command()
 def patch(
     account_id: AccountId,
-    name: Annotated[str | None, typer.Option()] = None,
-    billing: Annotated[Billing | None, typer.Option()] = None,
-    webhook_url: Annotated[str | None, typer.Option(help="An empty text takes it away.")] = None,
-    disabled: Annotated[bool | None, typer.Option("--disable/--enable")] = None,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    billing: Annotated[Billing | None, typer.Option(help="Whether it can spend only what it was granted.")] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where events of its tasks are sent; an empty text takes it away.")
+    ] = None,
+    disabled: Annotated[
+        bool | None, typer.Option("--disable/--enable", help="Refuse all its keys, or take them again.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given of an account."""
@@ -69,14 +74,14 @@ def rotate(account_id: AccountId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def grant(account_id: AccountId, units: int, reason: Reason, as_json: AsJson = False) -> None:
+def grant(account_id: AccountId, units: Units, reason: Reason, as_json: AsJson = False) -> None:
     """Add units to an account."""
     entry = run(lambda operator: operator.accounts.grant(account_id, GrantForm(units=units, reason=reason)))
     print_fields(render_entry(entry), as_json=as_json)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-def adjust(account_id: AccountId, units: int, reason: Reason, as_json: AsJson = False) -> None:
+def adjust(account_id: AccountId, units: Units, reason: Reason, as_json: AsJson = False) -> None:
     """Correct an account's balance by UNITS, which may be negative."""
     entry = run(lambda operator: operator.accounts.adjust(account_id, AdjustmentForm(units=units, reason=reason)))
     print_fields(render_entry(entry), as_json=as_json)

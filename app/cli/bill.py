@@ -24,7 +24,7 @@ from app.web.admin.usage import moment_of
 
 app = typer.Typer(help="Vendors' bills: import them, and see what does not match.", no_args_is_help=True)
 
-BillId = Annotated[str, typer.Argument(metavar="BILL")]
+BillId = Annotated[str, typer.Argument(metavar="BILL", help="The bill's id, of `bill list`.")]
 BILLS: Final = ("id", "vendor", "name", "lines", "units", "created_at", "finished_at")
 LINES: Final = ("line", "match", "model", "reference", "units", "expected_units", "attempt_id")
 SHOWN: Final = tuple(name for name in COLUMNS if name not in ("unmatched_units", "unbilled", "images"))
@@ -33,7 +33,7 @@ GOOD: Final = frozenset({"matched", "total"})
 
 @app.command("import")
 def take_in(
-    vendor: Annotated[str, typer.Argument(metavar="VENDOR")],
+    vendor: Annotated[str, typer.Argument(metavar="VENDOR", help="Its name in the catalog.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV with a header; see docs/operations.md.")],
     as_json: AsJson = False,
 ) -> None:

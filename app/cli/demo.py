@@ -125,7 +125,7 @@ SURFACES: Final[tuple[tuple[str, Ask], ...]] = (
 def demo(
     pictures: Annotated[Path, typer.Option(help="Where the pictures are saved.")] = Path("demo-pictures"),
 ) -> None:
-    """Shows the whole thing on this machine: simulated vendors, every surface, pictures, money. Needs no key."""
+    """Show the whole thing on this machine: simulated vendors, every surface, pictures, money. Needs no key."""
     pictures.mkdir(parents=True, exist_ok=True)
     console = Console()
     console.width = max(console.width, WIDTH)

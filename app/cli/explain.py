@@ -16,12 +16,12 @@ CHAT: Final = "/v1/chat/completions"
 
 
 def explain(
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name or an alias.")],
     prompt: Annotated[str, typer.Option(help="What is asked for.")] = "a red cube",
     path: Annotated[str | None, typer.Option(help="The path of the API; by default the kind of model decides.")] = None,
-    aspect_ratio: Annotated[str | None, typer.Option()] = None,
+    aspect_ratio: Annotated[str | None, typer.Option(help="Such as 16:9.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="The URL of a reference picture; may be repeated.")] = None,
-    n: Annotated[int, typer.Option(min=1, max=10)] = 1,
+    n: Annotated[int, typer.Option(min=1, max=10, help="How many pictures.")] = 1,
     key: Annotated[str | None, typer.Option(help="The id of the key that would ask.")] = None,
     as_json: AsJson = False,
 ) -> None:

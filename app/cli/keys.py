@@ -12,21 +12,21 @@ from app.web.admin.rendering import render_key, render_new_key, render_page
 
 app = typer.Typer(help="Keys: the credentials of accounts.", no_args_is_help=True)
 
-KeyId = Annotated[str, typer.Argument(metavar="KEY")]
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key_….")]
 
 COLUMNS = ("id", "account_id", "name", "hint", "budget", "expires_at", "revoked_at")
 
 
 @app.command()
 def create(
-    account_id: Annotated[str, typer.Argument(metavar="ACCOUNT")],
-    name: str,
+    account_id: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Who pays: the account's id, acc_….")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
     model: Annotated[list[str] | None, typer.Option(help="A model it may use; say it again for more.")] = None,
     budget: Annotated[int | None, typer.Option(help="Units it may spend; needs --period.")] = None,
     period: Annotated[BudgetPeriod | None, typer.Option(help="What the budget is for.")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option()] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Requests in any minute.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests at once.")] = None,
-    expires_at: Annotated[int | None, typer.Option(help="Unix seconds.")] = None,
+    expires_at: Annotated[int | None, typer.Option(help="When it ends, in unix seconds.")] = None,
     image_style: Annotated[
         Literal["markdown", "data", "url"], typer.Option(help="How pictures stand in chat answers.")
     ] = "markdown",

@@ -21,7 +21,7 @@ def entries(
     account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
     key: Annotated[str | None, typer.Option(help="Only this key's.")] = None,
     charge: Annotated[str | None, typer.Option(help="Only this task's or chat's.")] = None,
-    kind: Annotated[Kind | None, typer.Option()] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only these.")] = None,
     limit: Limit = 20,
     after: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Go on after this entry.")] = None,
     as_json: AsJson = False,

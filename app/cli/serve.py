@@ -14,6 +14,7 @@ import typer
 import uvicorn
 import uvloop
 
+from app.cli.listening import BACKLOG, take
 from app.cli.logs import start_logging
 from app.cli.running import refusing, tell_generated
 from app.cli.sandboxed import sandboxed_source
@@ -41,7 +42,6 @@ from app.web.refusals import telling
 from app.wiring import open_database, open_services
 
 TRIAL_UNITS: Final = 100_000_000
-BACKLOG: Final = 2048
 COLLECT_AFTER: Final = 5_000
 """New objects between two looks for cycles; Python's own number is 700."""
 
@@ -54,20 +54,22 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes behind the one socket (PostgreSQL).")] = 1,
     descriptor: Annotated[int | None, typer.Option("--fd", hidden=True, help="The socket of --workers.")] = None,
 ) -> None:
-    """Serves the API."""
+    """Serve the API, the console and, unless told otherwise, queued tasks."""
     said: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if sandbox:
         said |= {"data_dir": Path("data/sandbox"), "allow_private_networks": "127.0.0.0/8", "log_format": "console"}
     with refusing():
         settings = read_settings(**said)
+        if workers > 1:
+            _demand_shared_database(settings, sandbox=sandbox)
+        child = descriptor is not None
+        listener = socket.socket(fileno=descriptor) if child else take(settings.host, settings.port)
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
         start_logging(settings)
         if workers > 1:
-            _demand_shared_database(settings, sandbox=sandbox)
-            raise typer.Exit(asyncio.run(_serve_with(settings, workers, worker=worker)))
-        listener = None if descriptor is None else socket.socket(fileno=descriptor)
-        uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker, listener=listener))
+            raise typer.Exit(asyncio.run(_serve_with(settings, workers, listener, worker=worker)))
+        uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker, listener=listener, child=child))
 
 
 def _demand_shared_database(settings: Settings, *, sandbox: bool) -> None:
@@ -78,19 +80,19 @@ def _demand_shared_database(settings: Settings, *, sandbox: bool) -> None:
         raise SettingsInvalid([f"--workers needs PostgreSQL: set {PREFIX}DATABASE_URL, or let one process serve"])
 
 
-async def _serve_with(settings: Settings, count: int, *, worker: bool) -> int:
+async def _serve_with(settings: Settings, count: int, listener: socket.socket, *, worker: bool) -> int:
     async with open_database(settings):  # what is wrong with it is told once, not by every process
         pass
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    listener.listen(BACKLOG)
     command = (sys.executable, "-m", "app.cli", "serve", "--worker" if worker else "--no-worker")
     with TemporaryDirectory(prefix="oneshape-metrics-") as folder:
         return await Workers(command, listener, count=count, clock=Clock(), folder=Path(folder)).run()
 
 
 async def _serve(
-    settings: Settings, secrets: Secrets, *, sandbox: bool, worker: bool, listener: socket.socket | None
+    settings: Settings, secrets: Secrets, *, sandbox: bool, worker: bool, listener: socket.socket, child: bool
 ) -> None:
+    """`child`: this is a process of --workers."""
     stack = AsyncExitStack()
     left_s = 0.0
     try:
@@ -111,12 +113,11 @@ async def _serve(
             grace_s=settings.grace_s,
             refused=telling(services.metrics.refused),
         )
-        config.host, config.port = settings.host, settings.port
         server = GatewayServer(config)
-        if listener is not None:
+        if child:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_orphan, server)
         _rest_collector()
-        await server.serve(sockets=None if listener is None else [listener])
+        await server.serve(sockets=[listener])
         left_s = server.seconds_left(settings.grace_hard_s)
     finally:
         await close_within(stack, left_s)
@@ -162,11 +163,11 @@ def sandbox(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8090,
     task_seconds: Annotated[float, typer.Option(help="How long an asynchronous task takes.")] = 2.0,
 ) -> None:
-    """Serves the simulated vendors, each under its own prefix."""
+    """Serve the simulated vendors, each under its own prefix."""
+    with refusing():
+        listener = take(host, port)
     app = create_sandbox(SandboxConfig(task_seconds=task_seconds))
     for vendor, path in BASE_PATHS.items():
         typer.echo(f"{vendor:14} http://{host}:{port}{path}")
     typer.echo(f"any key that starts with sandbox- is accepted; faults: http://{host}:{port}/_faults")
-    config = make_config(app)
-    config.host, config.port = host, port
-    uvicorn.Server(config).run()
+    uvicorn.Server(make_config(app)).run(sockets=[listener])

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.cli.listening import take
 from app.settings import Settings
 from app.web.patience import ConnectionLimits
 from app.web.protocol import protocol_with
@@ -134,7 +135,7 @@ async def serving(
     refused: Refused = untold,
 ) -> AsyncIterator[str]:
     """Serves inside the caller's loop until the block is left; yields the base URL. Port 0 takes a free one."""
-    listener = socket.create_server((host, port))
+    listener = take(host, port)
     server = _GuestServer(make_config(app, limits=limits, keep_alive_s=keep_alive_s, grace_s=grace_s, refused=refused))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -20,7 +20,7 @@ from app.wiring import open_services
 def worker(
     port: Annotated[int | None, typer.Option(help="Answer /healthz, /readyz and /metrics here.")] = None,
 ) -> None:
-    """Does queued tasks, until it is told to stop. Serve with --no-worker to leave them all to workers."""
+    """Do queued tasks, until told to stop. Serve with --no-worker to leave them all to workers."""
     with refusing():
         settings = read_settings()
         secrets = ensure_secrets(settings)
