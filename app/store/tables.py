@@ -348,5 +348,6 @@ webhook_deliveries = Table(
     Column("delivered_at", TIME),
     CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
     Index("ix_webhook_deliveries_created_at_id", "created_at", "id"),
+    Index("ix_webhook_deliveries_task_id", "task_id"),
     partial_index("ix_webhook_deliveries_pending", "next_at", where="state = 'pending'"),
 )
