@@ -19,7 +19,7 @@ def name(cell: Cell) -> str:
     )
 
 
-@pytest.mark.parametrize("cell", cells(), ids=name)
+@pytest.mark.parametrize("cell", list(cells()), ids=name)
 async def test_every_surface_works_with_every_dialect(gateway: Running, cell: Cell) -> None:
     assert await picture_of(gateway, cell) == TALL
 
