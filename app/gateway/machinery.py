@@ -1,6 +1,6 @@
 """The parts that admit, do and settle image tasks, put together. Chooses no implementation: wiring hands them in."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.core.catalog import Catalog
@@ -37,11 +37,15 @@ from app.upstream.pool import VendorPool
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the parts work with. `owner`: the id of this process, in whose name it leases tasks."""
+    """What the parts work with. `owner`: the id of this process, in whose name it leases tasks.
+
+    `admitting`: the catalog for work that an earlier revision admitted.
+    """
 
     database: Database
     clock: Clock
     catalog: Callable[[], Catalog]
+    admitting: Callable[[int], Awaitable[Catalog]]
     planner: Planner
     media: MediaStore
     signer: MediaSigner
@@ -116,7 +120,7 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         rebuilder=Rebuilder(
             database=database,
             clock=clock,
-            catalog=tools.catalog,
+            admitting=tools.admitting,
             planner=tools.planner,
             inputs=inputs,
             store=store,

@@ -88,12 +88,13 @@ class PlaceLeases:
         renewing = bool(self._written) and now - self._renewed_at >= RENEW_S
         asks, limits = [], self._limits()
         for vendor, places in self._places().items():
-            target = self._target(vendor, places, limits.get(vendor, 0), now)
+            limit = limits.get(vendor, places.limit)  # What was taken out of the catalog may have work yet.
+            target = self._target(vendor, places, limit, now)
             if target < places.granted:
                 places.grant(target)
             needed = places.in_use + places.waiting
             if renewing or max(target, places.held) != self._written.get(vendor, 0):
-                asks.append(Ask(vendor, target, places.held, needed, limits.get(vendor, 0)))
+                asks.append(Ask(vendor, target, places.held, needed, limit))
         if not asks:
             return
         given = await self._database.write(

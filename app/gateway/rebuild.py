@@ -1,6 +1,6 @@
 """Makes a Work of a task's row, for a process that did not admit it: a queued task, or one whose owner is gone."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from app.core.attempt import AttemptState
@@ -23,21 +23,23 @@ from app.store.tasks import Task
 
 
 class Rebuilder:
-    """Rebuilds works by the catalog that is in force now; their price is the row's (L17)."""
+    """Rebuilds works by the catalog that is in force now, and by the one they were admitted by where that has what is
+    gone since. Their price is the row's (L17).
+    """
 
     def __init__(
         self,
         *,
         database: Database,
         clock: Clock,
-        catalog: Callable[[], Catalog],
+        admitting: Callable[[int], Awaitable[Catalog]],
         planner: Planner,
         inputs: InputDesk,
         store: InputStore,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._catalog = catalog
+        self._admitting = admitting
         self._planner = planner
         self._inputs = inputs
         self._store = store
@@ -48,12 +50,15 @@ class Rebuilder:
         Raises: GatewayError when it can no longer be done; LeaseLost.
         """
         assert task.lease_token is not None
-        past = await self._database.write(lambda tx: self._taken_over(tx, task))
+        catalog = await self._admitting(task.catalog_revision)
+        past = await self._database.write(lambda tx: self._taken_over(tx, task, catalog))
         blobs = await self._store.fetch(task.request)
         if blobs is None:
             raise Overloaded("The reference images of this task are gone.", code="storage_unavailable")
         request = from_record(task.request, blobs)
-        stops = self._stops(request) if any(one.attempt.state.allows_another for one in past) or not past else ()
+        stops = (
+            self._stops(request, catalog) if any(one.attempt.state.allows_another for one in past) or not past else ()
+        )
         return Work(
             task_id=task.id,
             lease_token=task.lease_token,
@@ -66,19 +71,19 @@ class Rebuilder:
             past=past,
         )
 
-    def _stops(self, request: ImageRequest) -> tuple[Stop, ...]:
-        model = self._catalog().models.get(request.model)
+    def _stops(self, request: ImageRequest, catalog: Catalog) -> tuple[Stop, ...]:
+        model = catalog.models.get(request.model)
         if model is None:
             raise NoVendorAvailable("This model is no longer served.", should_retry=False)
         return self._planner.plan(model, request)
 
-    def _taken_over(self, tx: Tx, task: Task) -> tuple[Past, ...]:
+    def _taken_over(self, tx: Tx, task: Task, catalog: Catalog) -> tuple[Past, ...]:
         """What earlier owners did. An intent whose bytes never left is void; one that left without an answer is
         unknown, and nothing is sent in its place (L12).
         """
         assert task.lease_token is not None
         tasks.demand_lease(tx, task.id, task.lease_token)
-        found = [self._past(attempt, task) for attempt in attempts.list_for_task(tx, task.id)]
+        found = [self._past(attempt, task, catalog) for attempt in attempts.list_for_task(tx, task.id)]
         return tuple(Past(self._ended(tx, one, task), one.stop) for one in found)
 
     def _ended(self, tx: Tx, one: Past, task: Task) -> Attempt:
@@ -88,8 +93,7 @@ class Rebuilder:
         attempts.resolve(tx, one.attempt.id, result, at=self._clock.now())
         return replace(one.attempt, state=result.state, failure=result.failure, detail=result.detail)
 
-    def _past(self, attempt: Attempt, task: Task) -> Past:
-        catalog = self._catalog()
+    def _past(self, attempt: Attempt, task: Task, catalog: Catalog) -> Past:
         vendor, model = catalog.vendors.get(attempt.vendor), catalog.models.get(task.model)
         if vendor is None or not vendor.configured:
             return Past(attempt, None)

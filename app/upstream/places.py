@@ -6,15 +6,17 @@ from collections.abc import Callable
 
 
 class Places:
-    """Hands out `granted` places. Whoever grants may take some back: those in use are then free when their work ends.
+    """Hands out `granted` places, of the vendor's `limit` for all processes.
 
-    `short` is called when somebody has to wait, so that more can be asked for.
+    Whoever grants may take some back: those in use are then free when their work ends. `short` is called when somebody
+    has to wait, so that more can be asked for.
     """
 
-    __slots__ = ("_peak", "_queue", "_short", "granted", "in_use")
+    __slots__ = ("_peak", "_queue", "_short", "granted", "in_use", "limit")
 
     def __init__(self, granted: int, short: Callable[[], None] = lambda: None) -> None:
         self.granted = granted
+        self.limit = granted
         self.in_use = 0
         self._short = short
         self._peak = 0

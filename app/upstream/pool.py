@@ -189,12 +189,14 @@ class VendorPool:
         elif state.concurrency != vendor.concurrency:
             state.concurrency = vendor.concurrency
             own = vendor.concurrency if self._short is None else min(state.places.granted, vendor.concurrency)
+            state.places.limit = vendor.concurrency
             state.places.grant(own)
         return state
 
     def _first_state(self, vendor: Vendor) -> VendorState:
         name, granted = vendor.name, vendor.concurrency
         places = Places(granted) if self._short is None else Places(0, self._short)
+        places.limit = granted
         credentials = Credentials(lambda key: self._bulletin.add(name, of_credential(credential_id(key))))
         return VendorState(self._watch(name, OF_VENDOR), places, granted, credentials)
 

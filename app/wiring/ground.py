@@ -19,7 +19,7 @@ from app.core.tracing import Calling, unrecorded
 from app.gateway.backups import Backups
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
-from app.gateway.catalog.live import FileSource, LiveCatalog, Source
+from app.gateway.catalog.live import FileSource, LiveCatalog, Source, nothing_earlier
 from app.gateway.metrics import Metrics
 from app.gateway.place_leases import PlaceLeases
 from app.gateway.routing import Router
@@ -209,7 +209,8 @@ async def _open_catalog(
     """The catalog in force, and the desk that changes it where it is the database's."""
     secret_key = secrets.secret_key.encode()
     log = structlog.get_logger("app.gateway.catalog")
-    live = await LiveCatalog.open(source, env=env, secret_key=secret_key, clock=clock, log=log)
+    earlier = source.earlier if isinstance(source, DatabaseSource) else nothing_earlier
+    live = await LiveCatalog.open(source, env=env, secret_key=secret_key, clock=clock, log=log, earlier=earlier)
     desk = CatalogDesk(
         database,
         source,

@@ -135,6 +135,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
         database=ground.database,
         clock=ground.clock,
         catalog=ground.current,
+        admitting=ground.catalog.admitting,
         planner=Planner(DIALECTS, ground.router),
         media=ground.media,
         signer=ground.signer,

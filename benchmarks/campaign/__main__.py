@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.cli.logs import set_up_logging
-from benchmarks import routing, schema
+from benchmarks import catalog_changes, routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.partition import partition
 from benchmarks.campaign.races import budget_race, duplicates
@@ -86,6 +86,7 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
         ]
     if not asked.database:
         parts += [
+            ("catalog changes", partial(catalog_changes.run, 4 if quick else catalog_changes.CHANGES)),
             ("scripted vendors", partial(_routing, 200 if quick else routing.REQUESTS, seed)),
             ("OpenAPI document", partial(schema.run, seed=seed, examples=3 if quick else schema.EXAMPLES)),
         ]

@@ -58,6 +58,7 @@ async def running_gateway(
     directory: Path,
     *,
     source: Source | None = None,
+    in_database: bool = False,
     grant_units: int = 100_000_000,
     task_seconds: float = 0.05,
     clock: Clock | None = None,
@@ -71,12 +72,13 @@ async def running_gateway(
         values: dict[str, Any] = {"data_dir": directory, "allow_private_networks": LOOPBACK, "min_free_disk_mb": 0}
         chosen = Settings(_env_file=None, **{**values, **settings})
         secrets = Secrets(ADMIN_KEY, SECRET_KEY)
+        chosen_source = None if in_database else source or sandboxed_source(sandbox_url)
         async with open_services(
             chosen,
             secrets,
             env=env or {},
             clock=clock,
-            source=source or sandboxed_source(sandbox_url),
+            source=chosen_source,
             traces=traces,
         ) as services:
             account_id, key = await make_key(services, grant_units)

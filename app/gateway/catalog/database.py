@@ -23,6 +23,11 @@ class DatabaseSource:
             self._revision = None if latest is None else Revision(latest.n, latest.document, latest.format)
         return self._revision
 
+    async def earlier(self, number: int) -> Revision | None:
+        """An earlier revision, or None. Raises: Overloaded."""
+        found = await self._database.read(lambda tx: catalog.get(tx, number))
+        return None if found is None else Revision(found.n, found.document, found.format)
+
 
 async def start_with_starter(database: Database, *, clock: Clock) -> None:
     """Gives a new database the built-in catalog. Replicas that start together agree on one."""

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,17 @@ class Revision:
 
 Source = Callable[[], Awaitable[Revision | None]]
 """Answers the newest revision, None when there is none. Raises: OSError, GatewayError when it cannot be reached now."""
+
+Earlier = Callable[[int], Awaitable[Revision | None]]
+"""Answers an earlier revision by its number, None when it is not kept. Raises: GatewayError."""
+
+KEPT: Final = 16
+"""How many earlier snapshots a process keeps, for work that was admitted by them."""
+
+
+async def nothing_earlier(number: int) -> Revision | None:
+    """The `Earlier` of a source that keeps nothing, such as a file."""
+    return None
 
 
 class FileSource:
@@ -69,8 +80,12 @@ class LiveCatalog:
         secret_key: bytes,
         clock: Clock,
         log: FilteringBoundLogger,
+        earlier: Earlier = nothing_earlier,
     ) -> None:
         self._loaded = loaded
+        self._earlier = earlier
+        self._former: dict[int, Catalog] = {}
+        self._together: dict[int, Catalog] = {}
         self._seen = loaded.catalog.revision
         self._source = source
         self._env = env
@@ -82,7 +97,14 @@ class LiveCatalog:
 
     @classmethod
     async def open(
-        cls, source: Source, *, env: Mapping[str, str], secret_key: bytes, clock: Clock, log: FilteringBoundLogger
+        cls,
+        source: Source,
+        *,
+        env: Mapping[str, str],
+        secret_key: bytes,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        earlier: Earlier = nothing_earlier,
     ) -> "LiveCatalog":
         """The catalog of `source`.
 
@@ -94,7 +116,7 @@ class LiveCatalog:
         if revision is None:
             raise CatalogInvalid([Finding("", None, "there is no catalog")])
         loaded = _load(revision, env, secret_key)
-        return cls(loaded, source=source, env=env, secret_key=secret_key, clock=clock, log=log)
+        return cls(loaded, source=source, env=env, secret_key=secret_key, clock=clock, log=log, earlier=earlier)
 
     @property
     def current(self) -> Catalog:
@@ -105,6 +127,23 @@ class LiveCatalog:
     def loaded(self) -> LoadedCatalog:
         """The snapshot in force with its document and warnings."""
         return self._loaded
+
+    async def admitting(self, number: int) -> Catalog:
+        """The catalog for work that revision `number` admitted: the one in force, and what only that revision has.
+
+        So a model that was taken away is still drawn for whoever has ordered it, and a vendor that was taken away is
+        still asked for what it has accepted. Where that revision is not kept, it is the one in force.
+        """
+        current = self.current
+        if number == current.revision:
+            return current
+        if number not in self._together:
+            former = self._former.get(number) or await self._load_former(number)
+            if former is None:
+                return current
+            self._together[number] = together(current, former)
+            _forget_oldest(self._together)
+        return self._together[number]
 
     async def refresh(self) -> bool:
         """Takes over a newer revision now, if there is one that is valid; answers whether it did.
@@ -130,15 +169,51 @@ class LiveCatalog:
                     self._log.error("catalog_source_unreachable", error=str(error))
                 self._reachable = False
 
+    async def _load_former(self, number: int) -> Catalog | None:
+        try:
+            revision = await self._earlier(number)
+            return None if revision is None else _load(revision, self._env, self._secret_key).catalog
+        except (CatalogInvalid, GatewayError) as error:
+            self._log.warning("catalog_former_unreadable", revision=number, error=str(error))
+            return None
+
     def _take_over(self, revision: Revision) -> bool:
+        former = self.current
         try:
             self._loaded = _load(revision, self._env, self._secret_key)
         except CatalogInvalid as error:
             self._log.error("catalog_refused", revision=revision.number, errors=[str(item) for item in error.errors])
             return False
+        self._former[former.revision] = former
+        _forget_oldest(self._former)
+        self._together.clear()
         warnings = [str(item) for item in self._loaded.warnings]
         self._log.info("catalog_replaced", revision=revision.number, warnings=warnings)
         return True
+
+
+def together(current: Catalog, former: Catalog) -> Catalog:
+    """The current catalog with the vendors and models that only the former has; its targets ask vendors as they are."""
+    vendors = {**former.vendors, **current.vendors}
+    gone = {
+        name: replace(model, targets=tuple(replace(one, vendor=vendors[one.vendor.name]) for one in model.targets))
+        for name, model in former.models.items()
+        if name not in current.models
+    }
+    if not gone and len(vendors) == len(current.vendors):
+        return current
+    return Catalog(
+        revision=current.revision,
+        currency=current.currency,
+        vendors=vendors,
+        models={**gone, **current.models},
+        families=current.families,
+    )
+
+
+def _forget_oldest(kept: dict[int, Catalog]) -> None:
+    while len(kept) > KEPT:
+        del kept[next(iter(kept))]
 
 
 def _load(revision: Revision, env: Mapping[str, str], secret_key: bytes) -> LoadedCatalog:
