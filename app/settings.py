@@ -172,7 +172,9 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(
         5, ge=0, le=120, description="How long a synchronous request may wait for a place, before a 503."
     )
-    key_concurrency: int = Field(20, ge=1, le=100_000, description="Requests of a key at once, where it does not say.")
+    key_concurrency: int = Field(
+        20, ge=1, le=100_000, description="Image requests of a key at work at once, where the key does not say."
+    )
     key_queued_tasks: int = Field(1000, ge=1, le=1_000_000, description="Tasks of a key that wait or run at once.")
     worker_tasks: int = Field(32, ge=1, le=10_000, description="Async tasks that one worker runs at once.")
     task_deadline_s: int = Field(900, ge=30, le=86_400, description="A task that is not done after this has failed.")

@@ -63,7 +63,7 @@ function rights(key) {
     { name: "period", label: "Budget", type: "select", options: PERIODS, value: key.budget?.period ?? "" },
     { name: "budget", label: `Budget in ${currencyCode()}`, inputmode: "decimal", value: key.budget ? amountOf(key.budget.units) : "" },
     { name: "requests_per_minute", label: "Requests per minute", inputmode: "numeric", value: key.requests_per_minute, hint: "Empty: no limit." },
-    { name: "concurrency", label: "Running at once", inputmode: "numeric", value: key.concurrency, hint: "Empty: no limit." },
+    { name: "concurrency", label: "Running at once", inputmode: "numeric", value: key.concurrency, hint: "Image requests. Empty: as many as ONESHAPE_KEY_CONCURRENCY says." },
     { name: "expires_at", label: "Expires", type: "datetime-local", value: key.expires_at ? local(key.expires_at) : "" },
     { name: "chat_image_style", label: "Pictures in chat", type: "select", options: STYLES, value: style },
   ];
