@@ -29,13 +29,17 @@ NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How long and how much one call may be. Defaults are those of fault-cases section 5."""
+    """How long and how much one call may be. Defaults are those of fault-cases section 5.
+
+    `document_bytes`: what may stay of an answer for each picture asked for, once the pictures are lifted. It is
+    in memory, so endless words may take as much; the largest honest part seen is a signature of thoughts, about 1 MB.
+    """
 
     connect_s: float = 5.0
     first_byte_s: float = 180.0
     idle_s: float = 60.0
     reply_bytes: int = 128 * 2**20
-    document_bytes: int = 32 * 2**20
+    document_bytes: int = 4 * 2**20
     blob_bytes: int = 40 * 2**20
     blobs: int = 32
 
@@ -76,13 +80,12 @@ class VendorClient:
         Raises:
             VendorFailure: the exchange said so, the vendor could not be reached, or it did not answer in time.
         """
-        answer_bytes = self._limits.answer_bytes(pictures)
         try:
             call = next(exchange)
             while True:
                 await before_send(call)
                 async with self._sent(call, vendor, credential, more_headers) as response:
-                    reply = await self._read(response, open_sink, answer_bytes)
+                    reply = await self._read(response, open_sink, pictures)
                 call = exchange.send(reply)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -127,22 +130,22 @@ class VendorClient:
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink], allowed_bytes: int) -> Reply:
+    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink], pictures: int) -> Reply:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=response.status_code)
         limits = self._limits
         lifter = Lifter(
             open_sink,
             secrets.token_hex(8),
-            max_document_bytes=limits.document_bytes,
+            max_document_bytes=limits.document_bytes * pictures,
             max_blob_bytes=limits.blob_bytes,
             max_blobs=limits.blobs,
         )
-        document, received = bytearray(), 0
+        document, received, allowed = bytearray(), 0, limits.answer_bytes(pictures)
         try:
             async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
                 received += len(chunk)
-                if received > allowed_bytes:
+                if received > allowed:
                     raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=response.status_code)
                 document += lifter.feed(chunk)
             document += lifter.close()
@@ -151,6 +154,7 @@ class VendorClient:
             raise VendorFailure(Failure.UNREADABLE, str(error), status=response.status_code) from error
         finally:
             lifter.abort()
+            document.clear()  # a failure's traceback would hold it until garbage is looked for
 
     def _reply(self, response: httpx.Response, body: bytes, blobs: Blobs) -> Reply:
         document, is_json, events = None, False, None
