@@ -11,15 +11,17 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from app.cli.logs import set_up_logging
 from benchmarks import catalog_changes, routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
+from benchmarks.campaign.orphans import AS_OPERATORS, VICTIMS, takeovers
 from benchmarks.campaign.partition import partition
 from benchmarks.campaign.races import budget_race, duplicates
 from benchmarks.campaign.replicas import outage, rolling, takeover
@@ -69,6 +71,7 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
         parts += [
             (f"{database}: killed at every point", partial(_crashes, database, 1 if quick else 3)),
             (f"{database}: kill storm", partial(_storm, database, 5 if quick else 200, seed)),
+            (f"{database}: orphans", partial(_orphans, database, 2 if quick else VICTIMS, seed)),
             (f"{database}: budget race", partial(_budgets, database, 1 if quick else 50, quick=quick)),
             (f"{database}: duplicates", partial(_duplicates, database, 5 if quick else 1000)),
             (f"{database}: tokens", partial(_tokens, database, 500 if quick else 10_000, seed)),
@@ -95,7 +98,11 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
 
 async def _routing(requests: int, seed: int) -> tuple[str, list[str]]:
     reports = await routing.run(seed=seed, requests=requests)
-    return f"{len(reports)} scenarios of {requests} requests", routing.broken(reports)
+    off = routing.weights(seed=seed)
+    figures = (
+        f"{len(reports)} scenarios of {requests} requests; weights off by {off:.2%} at most over {routing.PLANS} plans"
+    )
+    return figures, routing.broken(reports, requests=requests) + routing.broken_weights(off)
 
 
 async def _told(name: str, campaign: Campaign) -> int:
@@ -108,7 +115,9 @@ async def _told(name: str, campaign: Campaign) -> int:
 
 
 @asynccontextmanager
-async def _world(database: str, **settings: str) -> AsyncIterator[World]:
+async def _world(
+    database: str, settings: Mapping[str, str] = MappingProxyType({}), *, task_seconds: float = 0.3
+) -> AsyncIterator[World]:
     """A world with an empty database of that kind; `settings` are those of its gateways."""
     environment = {f"ONESHAPE_{name}": value for name, value in settings.items()}
     if database == "postgresql":
@@ -116,7 +125,7 @@ async def _world(database: str, **settings: str) -> AsyncIterator[World]:
         await administer(f"CREATE DATABASE {DATABASE}")
         environment["ONESHAPE_DATABASE_URL"] = postgresql_url(DATABASE)
     with tempfile.TemporaryDirectory() as directory:
-        async with world(Path(directory), environment) as home:
+        async with world(Path(directory), environment, task_seconds=task_seconds) as home:
             yield home
     if database == "postgresql":
         await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
@@ -149,10 +158,15 @@ async def _storm(database: str, rounds: int, seed: int) -> tuple[str, list[str]]
     return figures, findings.wrong
 
 
+async def _orphans(database: str, victims: int, seed: int) -> tuple[str, list[str]]:
+    async with _world(database, AS_OPERATORS, task_seconds=1000.0) as home:
+        return await takeovers(home, victims=victims, rng=random.Random(seed))
+
+
 async def _budgets(database: str, rounds: int, *, quick: bool) -> tuple[str, list[str]]:
     wrong = []
     asked = 200 if quick else 1000
-    async with _world(database, **CROWDED) as home:
+    async with _world(database, CROWDED) as home:
         gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
         for number in range(rounds):
             race = await budget_race(home, gateways, asked=asked, affordable=10, name=str(number))
@@ -165,7 +179,7 @@ async def _budgets(database: str, rounds: int, *, quick: bool) -> tuple[str, lis
 
 async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
     wrong = []
-    async with _world(database, **CROWDED) as home:
+    async with _world(database, CROWDED) as home:
         gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
         for number in range(rounds):
             race = await duplicates(home, gateways, name=f"key {number}")
@@ -175,7 +189,7 @@ async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
 
 
 async def _tokens(database: str, requests: int, seed: int) -> tuple[str, list[str]]:
-    async with _world(database, **CROWDED) as home:
+    async with _world(database, CROWDED) as home:
         processes = 2 if database == "postgresql" else 1
         report = await tokens(home, requests=requests, processes=processes, rng=random.Random(seed))
     return f"{report}, {processes} processes", report.wrong
