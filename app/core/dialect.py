@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from app.core.catalog import Option, OptionValue, Target
-from app.core.exchange import Exchange
-from app.core.image import ImageRequest, ImageResult, Pending
+from app.core.exchange import Exchange, Json
+from app.core.image import Glimpse, ImageRequest, ImageResult, Pending
+from app.core.media import Blobs
 
 InputForm = Literal["url", "data"]
 """How references are handed over: as the URL the client named, or as bytes (inlined or uploaded by the dialect)."""
@@ -19,7 +20,8 @@ class Takes:
 
     `input_forms`: in order of preference; a URL that no form takes is fetched, bytes that no form takes cannot be sent.
     `images_per_call`: the most pictures one call is asked for. `output_format`: the vendor can choose the format.
-    `options`: the names of `ImageRequest.options` that are passed on.
+    `options`: the names of `ImageRequest.options` that are passed on. `partial_images`: it shows pictures while it
+    draws them, when a stream is asked for.
     """
 
     input_forms: tuple[InputForm, ...]
@@ -29,6 +31,7 @@ class Takes:
     options: frozenset[str] = frozenset()
     history: bool = False
     mask: bool = False
+    partial_images: bool = False
 
 
 def option(declared: Mapping[str, Option], target: Target, name: str) -> OptionValue:
@@ -51,6 +54,10 @@ class ImageDialect(Protocol):
 
         Raises (inside the generator): VendorFailure.
         """
+        ...
+
+    def glimpse(self, event: Json, blobs: Blobs) -> Glimpse | None:
+        """The look at a picture that an event of a stream shows while the stream goes on; None for all other events."""
         ...
 
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:

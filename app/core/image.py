@@ -128,6 +128,14 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A look at a picture that is still being drawn. `index`: which of its looks, from 0."""
+
+    index: int
+    blob: Blob
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A vendor has accepted the work and will have it later, under `handle`; ask again after `poll_after_s`."""
 

@@ -12,7 +12,7 @@ from app.core.catalog import Option, OptionValue, Target
 from app.core.dialect import InputForm, Takes, option
 from app.core.exchange import Call, Exchange, Failure, Json, Reply, VendorFailure
 from app.core.image import ImageInput, ImageRequest, ImageResult, Pending
-from app.core.media import BlobText, sniff
+from app.core.media import Blobs, BlobText, sniff
 from app.wire.pictures import Gallery
 from app.wire.vendor_errors import DETAIL_CHARS, classify
 from app.wire.vendor_usage import usage_of
@@ -76,6 +76,9 @@ class ChatImages:
         if (failure := classify(reply)) is not None:
             raise failure
         return _result(reply)
+
+    def glimpse(self, event: Json, blobs: Blobs) -> None:
+        """Such vendors show nothing before it is done."""
 
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:
         """Never called: a chat has no tasks."""

@@ -12,7 +12,7 @@ from app.core.catalog import Option, OptionValue, Target
 from app.core.dialect import InputForm, Takes, option
 from app.core.exchange import Call, Exchange, Failure, Json, Reply, VendorFailure
 from app.core.image import ImageInput, ImageRequest, ImageResult, Pending
-from app.core.media import BlobText, sniff
+from app.core.media import Blobs, BlobText, sniff
 from app.core.task import TaskStatus
 from app.wire.pictures import Gallery
 from app.wire.vendor_errors import DETAIL_CHARS, Said, classify, error_in, failure_of
@@ -82,6 +82,9 @@ class ImageTasks:
             # Accepted, and lost: nobody can ask for it.
             raise VendorFailure(Failure.UNREADABLE, f"no task id: {reply.text}"[:DETAIL_CHARS], status=reply.status)
         return _pending(handle, task, reply, target)
+
+    def glimpse(self, event: Json, blobs: Blobs) -> None:
+        """Such vendors show nothing before it is done."""
 
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:
         """Asks for the task once. Raises: VendorFailure, when the vendor says that the task itself has failed.

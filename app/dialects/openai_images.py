@@ -9,8 +9,8 @@ from typing import Final
 from app.core.catalog import Option, OptionValue, Target
 from app.core.dialect import InputForm, Takes, option
 from app.core.exchange import Call, Exchange, Failure, FilePart, Json, Multipart, Reply, VendorFailure
-from app.core.image import ImageInput, ImageRequest, ImageResult, Pending
-from app.core.media import EXTENSIONS, BlobText, sniff
+from app.core.image import Glimpse, ImageInput, ImageRequest, ImageResult, Pending
+from app.core.media import EXTENSIONS, Blobs, BlobText, sniff
 from app.core.shape import pixels
 from app.wire.pictures import Gallery
 from app.wire.vendor_errors import DETAIL_CHARS, classify
@@ -34,6 +34,11 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "output_format": Option(
         "auto", "Whether the vendor takes output_format; auto: when it speaks OpenAI's size.", ("auto", True, False)
     ),
+    "partial_images": Option(
+        "auto",
+        "Whether the vendor streams and takes partial_images; auto: when it speaks OpenAI's size.",
+        ("auto", True, False),
+    ),
     "images_per_call": Option(
         0, "The most pictures one call is asked for; 0: ten when the vendor speaks OpenAI's size, else one."
     ),
@@ -46,6 +51,8 @@ _FORMATS: Final = frozenset({"png", "jpeg", "webp"})
 _OPENAI_FIELDS: Final = frozenset(
     {"quality", "background", "style", "moderation", "input_fidelity", "safety_identifier"}
 )
+_LOOKS_MAX: Final = 32
+"""Pictures that one answer may bring, looks at unfinished ones among them; what would be more is asked for whole."""
 _SIZES: Final = {"3:2": "1536x1024", "2:3": "1024x1536"}
 """The sizes every GPT image model takes (wire-facts 1.2); the square one is what `pixels` says too."""
 _ECHOES: Final = ("According my description, output image:", "According to my description, output image:")
@@ -68,6 +75,7 @@ class OpenAIImages:
             output_formats=_FORMATS if _takes_format(target) else frozenset(),
             options=_OPENAI_FIELDS if plain else frozenset(),
             mask=_option(target, "edits") == "multipart",
+            partial_images=_takes_partials(target),
         )
 
     def start(self, request: ImageRequest, target: Target) -> Exchange[ImageResult | Pending]:
@@ -76,6 +84,15 @@ class OpenAIImages:
         if (failure := classify(reply)) is not None:
             raise failure
         return _result(reply, request.prompt)
+
+    def glimpse(self, event: Json, blobs: Blobs) -> Glimpse | None:
+        """What a `partial_image` event shows (wire-facts 1.6)."""
+        match event:
+            case {"type": str(kind), "b64_json": str(text), "partial_image_index": int(index)}:
+                blob = blobs.decode(text) if kind.endswith(".partial_image") else None
+                return None if blob is None else Glimpse(index, blob)
+            case _:
+                return None
 
     def poll(self, handle: str, target: Target) -> Exchange[ImageResult | Pending]:
         """Never called: these endpoints have no tasks."""
@@ -92,6 +109,11 @@ def _speaks_size(target: Target) -> bool:
 
 def _takes_format(target: Target) -> bool:
     said = _option(target, "output_format")
+    return _speaks_size(target) if said == "auto" else bool(said)
+
+
+def _takes_partials(target: Target) -> bool:
+    said = _option(target, "partial_images")
     return _speaks_size(target) if said == "auto" else bool(said)
 
 
@@ -126,6 +148,9 @@ def _fields(request: ImageRequest, target: Target) -> dict[str, Json]:
             fields["output_compression"] = request.output_compression
     if _speaks_size(target):
         fields |= {name: value for name, value in request.options.items() if name in _OPENAI_FIELDS}
+    looks = request.n * (request.partial_images + 1)
+    if request.stream and request.partial_images and looks <= _LOOKS_MAX and _takes_partials(target):
+        fields |= {"stream": True, "partial_images": request.partial_images}
     if (wanted := _option(target, "response_format")) != "omit":
         fields["response_format"] = wanted
     return fields

@@ -13,9 +13,11 @@ from typing import Final
 import structlog
 
 from app.core.clock import Clock
-from app.core.exchange import Call, Failure, VendorFailure
+from app.core.exchange import Call, Failure, Json, VendorFailure
 from app.core.image import ImageRequest, ImageResult, Pending
+from app.core.media import Blobs
 from app.gateway.attempt_records import AttemptRecords
+from app.gateway.glimpses import Glimpses
 from app.gateway.plan import Stop
 from app.gateway.work import Work
 from app.media.spool import SpoolFolder
@@ -100,7 +102,8 @@ class Conversation:
                     open_sink=folder.open_sink,
                     before_send=partial(before_send, credential),
                     more_headers=trial.span.headers,
-                    pictures=request.n,
+                    pictures=request.n * (request.partial_images + 1),
+                    on_event=_watcher(stop, work.glimpses),
                 )
             if isinstance(outcome, ImageResult):
                 return outcome
@@ -170,6 +173,18 @@ class Conversation:
 
     def _patience_s(self, stop: Stop, work: Work) -> float:
         return min(stop.vendor.timeout_s, self._left_s(work))
+
+
+def _watcher(stop: Stop, glimpses: Glimpses | None) -> Callable[[Json, Blobs], None] | None:
+    """Shows what a vendor's stream has of unfinished pictures; None when nobody looks."""
+    if glimpses is None:
+        return None
+
+    def on_event(event: Json, blobs: Blobs) -> None:
+        if (glimpse := stop.dialect.glimpse(event, blobs)) is not None:
+            glimpses.show(glimpse)
+
+    return on_event
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The use case: a client asks for pictures and gets them, or a clear error, and every unit is accounted for."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core.errors import GatewayError, Overloaded
 from app.core.image import ImageAnswer, ImageRequest
@@ -9,6 +9,7 @@ from app.core.task import TaskStatus
 from app.gateway.admission import Admission, Repeated, Wanted
 from app.gateway.caller import Caller
 from app.gateway.execution import Execution
+from app.gateway.glimpses import Glimpses
 from app.gateway.idempotency import Claim
 from app.gateway.task_views import TaskViews
 from app.gateway.watch import TaskWatch, untold
@@ -20,7 +21,8 @@ from app.media.spool import SpoolFolder
 class Order:
     """A task that somebody waits for. It finishes whether they wait or not.
 
-    `doing` is there when this request began it here; a repeat waits for what another request began.
+    `doing` is there when this request began it here; a repeat waits for what another request began, and is shown no
+    `glimpses`.
     """
 
     task_id: str
@@ -28,6 +30,7 @@ class Order:
     model: str
     created_at: float
     doing: "asyncio.Task[None] | None" = None
+    glimpses: Glimpses | None = None
 
 
 class Images:
@@ -63,8 +66,9 @@ class Images:
             return await self._joined(caller.account.id, admitted.task_id)
         assert admitted.work is not None
         task = admitted.task
-        doing = self._execution.begin(admitted.work, folder)
-        return Order(task.id, task.account_id, task.model, task.created_at, doing)
+        glimpses = Glimpses() if request.stream and request.partial_images else None
+        doing = self._execution.begin(replace(admitted.work, glimpses=glimpses), folder)
+        return Order(task.id, task.account_id, task.model, task.created_at, doing, glimpses)
 
     async def done_within(self, order: Order, seconds: float) -> bool:
         """Waits so long at most; whether the order's task has ended."""

@@ -59,6 +59,9 @@ class Stop:
             unspoken.append(
                 Warning("ignored", "messages", "Only the last user message was used; earlier turns were not sent.")
             )
+        if request.partial_images and not self.takes.partial_images:
+            told = "What served this request shows nothing before a picture is done."
+            unspoken.append(Warning("ignored", "partial_images", told))
         if request.aspect_ratio is not None and not self.takes.aspect_ratio:
             unspoken.append(Warning("ignored", "aspect_ratio", "What served this request chooses the ratio itself."))
         return tuple(unspoken)

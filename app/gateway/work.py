@@ -6,6 +6,7 @@ from typing import Literal
 from app.core.exchange import VendorFailure
 from app.core.image import NO_TOKENS, DeliveredImage, ImageRequest, ImageUsage, Warning
 from app.core.pricing import Price, Units
+from app.gateway.glimpses import Glimpses
 from app.gateway.plan import Stop
 from app.store.attempts import Attempt
 
@@ -28,7 +29,8 @@ class Past:
 class Work:
     """A task that this process owns until `deadline_at` (unix seconds), under a lease.
 
-    `past` is empty for a task that nobody has worked on before.
+    `past` is empty for a task that nobody has worked on before. `glimpses`: somebody waits who wants to see pictures
+    while they are drawn.
     """
 
     task_id: str
@@ -40,6 +42,7 @@ class Work:
     created_at: float
     deadline_at: float
     past: tuple[Past, ...] = ()
+    glimpses: Glimpses | None = None
 
 
 @dataclass(frozen=True, slots=True)

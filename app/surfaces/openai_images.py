@@ -7,7 +7,7 @@ from dataclasses import replace
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import FilePart, Json
 from app.core.image import ImageAnswer, ImageInput, ImageRequest, ImageUsage, ResponseFormat, ServedImage
-from app.core.media import Blobs
+from app.core.media import Blobs, BlobText
 from app.wire.forms import unbracket
 from app.wire.image_body import read_image_body
 from app.wire.openai import base64_of, error_body, format_of, image_item, image_usage, oneshape, size_of
@@ -95,6 +95,24 @@ def render_stream(answer: ImageAnswer, *, edit: bool) -> list[tuple[str, Json]]:
     return events
 
 
+def render_partial(
+    served: BlobText, *, index: int, mime: str, width: int, height: int, created_at: float, edit: bool
+) -> tuple[str, Json]:
+    """The event of a picture that is still being drawn, name and data. It is in base64 always: it is kept nowhere."""
+    name = "image_edit.partial_image" if edit else "image_generation.partial_image"
+    data = {
+        "type": name,
+        "b64_json": served,
+        "created_at": int(created_at),
+        "size": f"{width}x{height}",
+        "quality": "auto",
+        "background": "auto",
+        "output_format": mime.removeprefix("image/"),
+        "partial_image_index": index,
+    }
+    return name, data
+
+
 def render_error(error: GatewayError) -> Json:
     """The body of a failed request."""
     return error_body(error)
@@ -106,7 +124,7 @@ def render_stream_error(error: GatewayError) -> tuple[str, Json]:
 
 
 def _request(body: Mapping[str, Json], references: References, *, as_text: bool = False) -> ImageRequest:
-    request = read_image_body(body, references, as_text=as_text)
+    request = read_image_body(body, references, as_text=as_text, shows_partials=True)
     usual: ResponseFormat = "b64_json" if request.stream else "url"
     return replace(request, response_format=request.response_format or usual)
 

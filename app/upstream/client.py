@@ -72,10 +72,12 @@ class VendorClient:
         before_send: Callable[[Call], Awaitable[None]] = nothing_to_record,
         more_headers: Mapping[str, str] = NONE,
         pictures: int = 1,
+        on_event: Callable[[Json, Blobs], None] | None = None,
     ) -> Outcome:
         """Runs the exchange to its outcome. `before_send` is awaited before each call leaves, to record that it may.
 
-        `more_headers` go with every call. `pictures` were asked for: an answer may be as much larger.
+        `more_headers` go with every call. `pictures` were asked for: an answer may be as much larger. `on_event` is
+        told each event of an event stream while the stream goes on; what it says counts when the answer is whole.
 
         Raises:
             VendorFailure: the exchange said so, the vendor could not be reached, or it did not answer in time.
@@ -85,7 +87,7 @@ class VendorClient:
             while True:
                 await before_send(call)
                 async with self._sent(call, vendor, credential, more_headers) as response:
-                    reply = await self._read(response, open_sink, pictures)
+                    reply = await self._read(response, open_sink, pictures, on_event)
                 call = exchange.send(reply)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -130,7 +132,13 @@ class VendorClient:
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, open_sink: Callable[[], BlobSink], pictures: int) -> Reply:
+    async def _read(
+        self,
+        response: httpx.Response,
+        open_sink: Callable[[], BlobSink],
+        pictures: int,
+        on_event: Callable[[Json, Blobs], None] | None,
+    ) -> Reply:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=response.status_code)
         limits = self._limits
@@ -142,12 +150,16 @@ class VendorClient:
             max_blobs=limits.blobs,
         )
         document, received, allowed = bytearray(), 0, limits.answer_bytes(pictures)
+        live = _Live(on_event, lifter.blobs) if on_event is not None and _is_stream(response) else None
         try:
             async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
                 received += len(chunk)
                 if received > allowed:
                     raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=response.status_code)
-                document += lifter.feed(chunk)
+                lifted = lifter.feed(chunk)
+                document += lifted
+                if live is not None:
+                    live.feed(lifted)
             document += lifter.close()
             return self._reply(response, bytes(document), lifter.blobs)
         except (LiftError, SseEventTooLarge) as error:
@@ -158,7 +170,7 @@ class VendorClient:
 
     def _reply(self, response: httpx.Response, body: bytes, blobs: Blobs) -> Reply:
         document, is_json, events = None, False, None
-        if "text/event-stream" in response.headers.get("content-type", "") or looks_like_sse(body[:64]):
+        if _is_stream(response) or looks_like_sse(body[:64]):
             events = _events(body)
         else:
             with suppress(orjson.JSONDecodeError):
@@ -172,6 +184,25 @@ class VendorClient:
             retry_after_s=retry_after_s(response.headers.get("retry-after"), self._clock),
             blobs=blobs,
         )
+
+
+class _Live:
+    """Tells the events of a stream as they come. Whether the stream as a whole makes sense is found out at its end."""
+
+    def __init__(self, tell: Callable[[Json, Blobs], None], blobs: Blobs) -> None:
+        self._parser = SseParser()
+        self._tell = tell
+        self._blobs = blobs
+
+    def feed(self, text: bytes) -> None:
+        """Takes the next bytes, pictures lifted out. Raises: SseEventTooLarge."""
+        for event in self._parser.feed(text):
+            with suppress(orjson.JSONDecodeError):
+                self._tell(orjson.loads(event.data), self._blobs)
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return "text/event-stream" in response.headers.get("content-type", "")
 
 
 async def _with_idle_limit(chunks: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[bytes]:

@@ -1,11 +1,17 @@
 """`POST /v1/images/generations` and `/v1/images/edits`: pictures in the shape of OpenAI's Images API."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import GatewayError
-from app.core.image import ImageAnswer, ImageRequest
+from app.core.image import ImageAnswer, ImageRequest, Warning
+from app.core.media import BlobText
 from app.gateway.caller import Caller
 from app.gateway.idempotency import Claim
 from app.gateway.images import Order
@@ -45,6 +51,7 @@ async def _serve(request: Request, services: Services, *, edit: bool) -> Respons
     base_url, strict = base_url_of(request, services), is_strict(request)
     async with until_ordered(services.spool.admit()) as folder:
         wanted, claim = await _wanted(request, services, caller, folder, edit=edit)
+        wanted = _repeatable(request, wanted)
         order = await services.images.order(
             caller, wanted, folder, surface="openai_images", strict=strict, base_url=base_url, claim=claim
         )
@@ -71,13 +78,37 @@ async def _wanted(
     return wanted, claim_of_json(request, services, caller, body, blobs)
 
 
+def _repeatable(request: Request, wanted: ImageRequest) -> ImageRequest:
+    """With an Idempotency-Key an answer is repeated byte for byte, and looks are kept nowhere: so none are shown."""
+    if not wanted.partial_images or "idempotency-key" not in request.headers:
+        return wanted
+    told = "With an Idempotency-Key pictures are shown only when they are done."
+    return replace(wanted, partial_images=0, warnings=(*wanted.warnings, Warning("ignored", "partial_images", told)))
+
+
 def _stream(services: Services, order: Order, base_url: str, *, edit: bool) -> Response:
     async def frames() -> list[Frame]:
         answer: ImageAnswer = await services.images.answer(order, base_url=base_url, with_bytes=True)
         return [Frame(data, name) for name, data in openai_images.render_stream(answer, edit=edit)]
 
+    async def looks(done: "asyncio.Future[Any]") -> AsyncIterator[Frame]:
+        """Pictures that are still being drawn, where a vendor shows them."""
+        if order.glimpses is not None:
+            async for look in order.glimpses.until(done):
+                name, data = openai_images.render_partial(
+                    BlobText(look.blob),
+                    index=look.index,
+                    mime=look.mime,
+                    width=look.width,
+                    height=look.height,
+                    created_at=order.created_at,
+                    edit=edit,
+                )
+                yield Frame(data, name)
+
     return event_stream(
         frames,
+        meanwhile=None if order.glimpses is None else looks,
         clock=services.clock,
         on_error=_error_frames,
         headers={"oneshape-task-id": order.task_id},

@@ -33,9 +33,12 @@ def event_stream(
     first: Sequence[Frame] = (),
     last: bytes = b"",
     comments: bool = True,
+    meanwhile: Callable[["asyncio.Future[Any]"], AsyncIterator[Frame]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> StreamingResponse:
-    """An event stream: `first` at once, then what `rest` gives, then `last`. `comments`: clients bear keep-alives."""
+    """An event stream: `first` at once, then what `rest` gives, then `last`. `comments`: clients bear keep-alives.
+    `meanwhile` gives what there is to show until `rest` is done.
+    """
 
     async def chunks() -> AsyncIterator[bytes]:
         for frame in first:
@@ -43,9 +46,12 @@ def event_stream(
                 yield chunk
         waiting = asyncio.ensure_future(rest())
         try:
-            async for tick in _ticks(waiting, clock):
-                if comments:
-                    yield tick
+            async for shown in _until(waiting, clock, meanwhile):
+                if shown is not None:
+                    for chunk in _sent(shown):
+                        yield chunk
+                elif comments:
+                    yield COMMENT_KEEPALIVE
             try:
                 frames = await waiting
             except GatewayError as error:
@@ -64,17 +70,36 @@ def event_stream(
     )
 
 
-async def _ticks(waiting: "asyncio.Future[Any]", clock: Clock) -> AsyncIterator[bytes]:
-    """A keep-alive every ten seconds until `waiting` is done."""
-    while True:
-        tick = asyncio.ensure_future(clock.sleep(KEEP_ALIVE_S))
-        try:
-            await asyncio.wait({waiting, tick}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            tick.cancel()
-        if waiting.done():
-            return
-        yield COMMENT_KEEPALIVE
+async def _until(
+    waiting: "asyncio.Future[Any]",
+    clock: Clock,
+    meanwhile: Callable[["asyncio.Future[Any]"], AsyncIterator[Frame]] | None,
+) -> AsyncIterator[Frame | None]:
+    """What is to be shown until `waiting` is done; None every ten seconds without anything."""
+    shown = aiter(meanwhile(waiting)) if meanwhile is not None else None
+    coming: asyncio.Future[Frame] | None = None
+    try:
+        while True:
+            if shown is not None and coming is None:
+                coming = asyncio.ensure_future(anext(shown))
+            tick = asyncio.ensure_future(clock.sleep(KEEP_ALIVE_S))
+            try:
+                await asyncio.wait({coming or waiting, tick}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                tick.cancel()
+            if coming is not None and coming.done():
+                try:
+                    yield coming.result()
+                    coming = None
+                except StopAsyncIteration:
+                    return
+            elif waiting.done() and coming is None:
+                return
+            else:
+                yield None
+    finally:
+        if coming is not None:
+            coming.cancel()
 
 
 def _sent(frame: Frame) -> Iterator[bytes]:

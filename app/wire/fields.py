@@ -10,7 +10,7 @@ from typing import Final
 
 from app.core.errors import InvalidRequest
 from app.core.exchange import Json
-from app.core.image import ImageRequest, OutputFormat, ResponseFormat, TaskType
+from app.core.image import ImageRequest, OutputFormat, ResponseFormat, TaskType, Warning
 from app.core.shape import RESOLUTIONS, Resolution, Size, parse_resolution, parse_size
 from app.wire.said import Refused, Said, Scope
 
@@ -97,6 +97,8 @@ _FIELDS = {
 }
 _BODY = Scope(fields=_FIELDS, scopes={**_SCOPES, "extra_body": Scope(fields=_FIELDS, scopes=_SCOPES)})
 
+_NOT_SHOWN = Warning("ignored", "partial_images", "Only streams of the Images API show pictures while they are drawn.")
+
 _FORMATS: Mapping[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 _RESPONSE_FORMATS: Mapping[str, ResponseFormat] = {"url": "url", "b64_json": "b64_json"}
 _TASK_TYPES: Mapping[str, TaskType] = {"text2image": "text2image", "image2image": "image2image"}
@@ -121,6 +123,7 @@ def read_image_fields(
     elsewhere: frozenset[str] = frozenset(),
     ignored: frozenset[str] = frozenset(),
     as_text: bool = False,
+    shows_partials: bool = False,
 ) -> ImageRequest:
     """What a body says in fields: a request whose prompt and pictures the caller has yet to put in.
 
@@ -129,6 +132,7 @@ def read_image_fields(
         elsewhere: top-level keys that the surface reads itself, in snake_case.
         ignored: top-level keys that are known on this surface and mean nothing for pictures; reported when set.
         as_text: numbers and booleans are written as texts, as forms do.
+        shows_partials: the surface's streams have a place for pictures that are still being drawn.
 
     Raises:
         InvalidRequest: a value of the wrong type (`param` is its place), two places that disagree, or no model.
@@ -141,6 +145,9 @@ def read_image_fields(
     options = {name: value for name in OPTIONS if (value := said.one(name, _short_text)) is not None}
     seed = said.one("seed", whole)
     count = said.one("n", whole)
+    stream = said.one("stream", flag) or False
+    partial_images = _within(said.one("partial_images", whole), PARTIAL_IMAGES_MAX, "partial_images") or 0
+    shown = partial_images if stream and shows_partials else 0
     return ImageRequest(
         model=model,
         prompt="",
@@ -152,12 +159,12 @@ def read_image_fields(
         output_compression=_within(said.one("output_compression", whole), 100, "output_compression"),
         response_format=said.one("response_format", _response_format),
         task_type=said.one("task_type", _task_type),
-        stream=said.one("stream", flag) or False,
-        partial_images=_within(said.one("partial_images", whole), PARTIAL_IMAGES_MAX, "partial_images") or 0,
+        stream=stream,
+        partial_images=shown,
         options=options if seed is None else {**options, "seed": seed},
         metadata=said.one("metadata", _metadata) or {},
         user=said.one("user", _short_text),
-        warnings=said.warnings,
+        warnings=said.warnings if shown == partial_images else (*said.warnings, _NOT_SHOWN),
     )
 
 

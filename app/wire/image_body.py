@@ -18,13 +18,14 @@ def read_image_body(
     *,
     elsewhere: frozenset[str] = frozenset(),
     as_text: bool = False,
+    shows_partials: bool = False,
 ) -> ImageRequest:
-    """The order; `elsewhere` and `as_text` are those of `read_image_fields`. `references` may hold uploads already.
+    """The order; what is said beside `references` is as for `read_image_fields`. These may hold uploads already.
 
     Raises:
         InvalidRequest: a field is wrong, fields contradict each other, or a picture is none.
     """
-    request = read_image_fields(body, elsewhere=_ELSEWHERE | elsewhere, as_text=as_text)
+    request = read_image_fields(body, elsewhere=_ELSEWHERE | elsewhere, as_text=as_text, shows_partials=shows_partials)
     references.add_from(body)
     return replace(
         request,

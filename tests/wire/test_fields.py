@@ -12,7 +12,7 @@ from app.wire.said import WARNINGS_MAX
 
 
 def read(**body: Any) -> ImageRequest:
-    return read_image_fields({"model": "m", **body})
+    return read_image_fields({"model": "m", **body}, shows_partials=True)
 
 
 def refusal(body: dict[str, Any], *, as_text: bool = False) -> InvalidRequest:
