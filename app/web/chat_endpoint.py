@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.core.catalog import Model
 from app.core.chat import ChatRequest
 from app.core.exchange import Json
+from app.gateway.at_work import KeysAtWork
 from app.gateway.caller import Caller
 from app.gateway.chat_repeats import STREAM_HEADERS, Pieces, Whole
 from app.gateway.services import Services
@@ -46,6 +47,7 @@ class ChatEndpoint:
     def __init__(self, services: Services, images: Callable[[Request, JsonBody], Awaitable[Response]]) -> None:
         self._services = services
         self._images = images
+        self._at_work = KeysAtWork()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises: GatewayError, as long as nothing has been sent."""
@@ -123,13 +125,14 @@ class ChatEndpoint:
         note = note_of(scope)
         note.model, note.text = model.id, True
         claim = claim_of_text(scope, self._services, caller, request.body)
-        answer = await self._services.chats.answer(caller, model, request, claim)
-        if isinstance(answer, Whole):
-            await _send_whole(answer, send)
-        elif isinstance(answer, Reply):
-            await _send_reply(answer, send)
-        else:
-            await _send_pieces(answer, send)
+        with self._at_work.place(caller):
+            answer = await self._services.chats.answer(caller, model, request, claim)
+            if isinstance(answer, Whole):
+                await _send_whole(answer, send)
+            elif isinstance(answer, Reply):
+                await _send_reply(answer, send)
+            else:
+                await _send_pieces(answer, send)
 
 
 async def _send_whole(answer: Whole, send: Send) -> None:

@@ -71,13 +71,17 @@ class Received:
 
 @dataclass(slots=True)
 class Vendor:
-    """Answers what `reply` says, and remembers what it was asked. `hangups` counts clients that left early."""
+    """Answers what `reply` says, and remembers what it was asked. `hangups` counts clients that left early.
+
+    `gate`: answers are held back until it is set.
+    """
 
     url: str = ""
     reply: Callable[[Received], Script] = lambda _: whole(completion())
     received: list[Received] = field(default_factory=list)
     hangups: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -101,6 +105,8 @@ class Vendor:
         body = await reader.readexactly(int(headers["content-length"]))
         self.received.append(Received(lines[0].split(" ")[1], headers, body))
         self.asked.set()
+        if self.gate is not None:
+            await self.gate.wait()
         for step in self.reply(self.received[-1]):
             if step is None:
                 return False
