@@ -119,6 +119,7 @@ class Admission:
                 return Repeated(found)
         catalog = self._catalog()
         model, wanted, stops = self._settled(caller, wanted, catalog)
+        self._inputs.demand_webhook(wanted.request)
         ready = await self._inputs.ready(wanted.request, stops, folder, account_id=caller.account.id)
         wanted = replace(wanted, request=ready)
         _demand_no_warnings(wanted)

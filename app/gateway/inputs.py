@@ -29,6 +29,11 @@ class InputDesk:
         self._own = own
         self._limits = limits
 
+    def demand_webhook(self, request: ImageRequest) -> None:
+        """Raises: InvalidRequest, where nothing will ever be delivered to the request's webhook (fault-cases D57)."""
+        if request.webhook_url is not None:
+            self._fetcher.check_webhook(request.webhook_url, param="webhook_url")
+
     async def ready(
         self, request: ImageRequest, stops: tuple[Stop, ...], folder: SpoolFolder, *, account_id: str
     ) -> ImageRequest:

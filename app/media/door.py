@@ -15,6 +15,7 @@ from app.media.guard import (
     MalformedUrl,
     Resolver,
     UnknownHost,
+    demand_permitted,
     permitted_addresses,
 )
 
@@ -49,6 +50,11 @@ class Door:
     async def check(self, url: CheckedUrl) -> None:
         """Connects to nothing. Raises: ForbiddenUrl; UnknownHost for a name without address."""
         await permitted_addresses(url, self._policy, self._resolver)
+
+    def refuse_at_sight(self, url: CheckedUrl) -> None:
+        """Asks nobody. Raises: ForbiddenUrl for an address that is written out and denied: `send` would refuse it."""
+        if (address := url.literal) is not None:
+            demand_permitted(url, self._policy, (address,))
 
     @asynccontextmanager
     async def send(

@@ -82,6 +82,14 @@ class Fetcher:
             async with asyncio.timeout(self._inputs.total_s):
                 await self._door.check(parse_url(url))
 
+    def check_webhook(self, url: str, *, param: str) -> None:
+        """Whether it can be delivered to, as far as the URL alone tells. Raises: InvalidRequest (invalid_value)."""
+        try:
+            self._door.refuse_at_sight(parse_url(url))
+        except (MalformedUrl, ForbiddenUrl) as error:
+            message = f"{param!r} must be an http or https URL of a public address, without credentials."
+            raise InvalidRequest(message, param=param) from error
+
     async def fetch_result(self, url: str, open_sink: OpenSink) -> Blob:
         """A vendor's picture, tried up to three times. Raises: FetchFailed, and what the sink does."""
         try:

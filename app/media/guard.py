@@ -156,11 +156,16 @@ async def permitted_addresses(url: CheckedUrl, policy: AddressPolicy, resolver: 
     """
     literal = url.literal
     addresses = (literal,) if literal is not None else await _resolved(url, resolver)
+    demand_permitted(url, policy, addresses)
+    return addresses
+
+
+def demand_permitted(url: CheckedUrl, policy: AddressPolicy, addresses: Sequence[Address]) -> None:
+    """Raises: ForbiddenUrl when one of the addresses is denied, or the port is."""
     if not all(policy.allows(address) for address in addresses):
         raise ForbiddenUrl("Its address is not public.")
     if url.port not in _PORTS.values() and not all(policy.trusts(address) for address in addresses):
         raise ForbiddenUrl("Only the ports 80 and 443 are used.")
-    return addresses
 
 
 async def _resolved(url: CheckedUrl, resolver: Resolver) -> tuple[Address, ...]:
