@@ -4,6 +4,8 @@ The scenarios are those of the campaign, shorter. What is lost is what the break
 that may not be sent twice, and second tries beyond the budget.
 """
 
+from functools import cache
+
 import pytest
 
 from benchmarks.routing import SCENARIOS, Report, scenario, simulate
@@ -14,6 +16,8 @@ DELIVERED = {
     "one refuses": 0.99,
     "one unreachable": 0.99,
     "one slow": 1.0,
+    "one silent": 0.95,
+    "one falls silent": 0.92,
     "one rate-limited": 1.0,
     "one answers text": 0.96,
     "one draws wrong sizes": 1.0,
@@ -22,6 +26,7 @@ DELIVERED = {
 }
 
 
+@cache
 def report_of(name: str) -> Report:
     return simulate(scenario(name, SCENARIOS[name](), seed=3, requests=REQUESTS))
 
@@ -45,6 +50,13 @@ def test_a_sick_vendor_gets_its_five_failures_and_its_probes(name: str) -> None:
     assert report_of(name).to_first <= 0.1
 
 
+def test_a_vendor_that_falls_silent_is_found_out_in_half_a_minute_and_not_when_its_calls_time_out() -> None:
+    """Its pictures take 12 s, its calls would time out after 180."""
+    report = report_of("one falls silent")
+    assert report.ejected_after_s is not None
+    assert report.ejected_after_s <= 35, report
+
+
 def test_what_is_asked_is_drawn_once_a_vendor_of_wrong_sizes_is_set_aside() -> None:
     """F77."""
     assert report_of("one draws wrong sizes").as_asked >= 0.96
@@ -54,3 +66,5 @@ def test_a_vendor_that_is_well_again_is_back_with_its_next_probe() -> None:
     report = simulate(scenario("one comes back", SCENARIOS["one comes back"](), seed=3, requests=1_000))
     assert report.back_after_s is not None
     assert report.back_after_s <= 160
+    assert report.whole_after_s is not None
+    assert report.whole_after_s - report.back_after_s >= 60, "slowly"
