@@ -36,7 +36,10 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One request: who pays, what is asked, how often under one Idempotency-Key, and when its client leaves."""
+    """One request: who pays, what is asked, how often under one Idempotency-Key, and when its client leaves.
+
+    `again`: the client is an official SDK, which sends no key, and tries again after it has left.
+    """
 
     play: Play
     payer: Payer
@@ -48,6 +51,7 @@ class Order:
     copies: int = 1
     leaves: Leaves = "stays"
     at: float = 0.0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def order(number: int, payers: list[Payer], rng: random.Random) -> Order:
     play = Play(number, act, rng.randrange(0, 40), usage if told else None, tools, pause_ms)
     pictured = rng.random() < 0.08
     leaves: Leaves = rng.choice(("stays",) * 6 + ("asking", "asked", "reading", "reading", "last"))
+    copies = rng.choice((2, 3)) if rng.random() < 0.06 else 1
     return Order(
         play,
         rng.choice(payers),
@@ -82,9 +87,10 @@ def order(number: int, payers: list[Payer], rng: random.Random) -> Order:
         _body(play, model, stream=stream, pictured=pictured),
         pictures=int(pictured),
         inline_bytes=len(_PICTURE.partition(",")[2]) if pictured else 0,
-        copies=rng.choice((2, 3)) if rng.random() < 0.06 else 1,
+        copies=copies,
         leaves=leaves,
         at=rng.random(),
+        again=leaves == "asked" and copies == 1 and rng.random() < 0.7,
     )
 
 
@@ -112,6 +118,8 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, order: Order, copy: int
 ) -> Reply | None:
     key = f"idempotency-key: {order.play.number}\r\n" if order.copies > 1 else ""
+    if order.again:
+        key = f"x-stainless-retry-count: {copy}\r\n"
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway.example\r\ncontent-type: application/json\r\n{key}"
         f"authorization: Bearer {order.payer.secret}\r\nconnection: close\r\ncontent-length: {len(order.body)}\r\n\r\n"

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -21,6 +21,8 @@ from benchmarks.campaign.world import ADMIN_KEY, Gateway, World
 AT_ONCE: Final = 48
 SETTLED_S: Final = 60.0
 LOOK_S: Final = 0.2
+AGAIN_S: Final = 0.4
+"""After what an SDK tries again for the first time."""
 OUTPUT_MAX: Final = 1_000
 GRANTED: Final = 10**12
 POOR: Final = 20_000
@@ -60,14 +62,15 @@ class Report:
     charged: int = 0
     units: int = 0
     left: int = 0
+    again: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
         return (
-            f"{self.requests} requests, {self.left} clients left, {self.calls} vendor calls ({kinds}), "
-            f"{self.charged} charged {self.units:,} units"
+            f"{self.requests} requests, {self.left} clients left, {self.again} SDKs tried again, {self.calls} vendor "
+            f"calls ({kinds}), {self.charged} charged {self.units:,} units"
         )
 
 
@@ -81,7 +84,11 @@ async def tokens(home: World, *, requests: int, processes: int, rng: random.Rand
         orders += [nonsense(requests + number, payers[0], rng) for number in range(requests // 50)]
         rng.shuffle(orders)
         replies = await _sent(orders, gateways, rng)
-        report = Report(requests=len(replies), left=sum(reply is None for _, reply in replies))
+        report = Report(
+            requests=len(replies),
+            left=sum(reply is None for _, reply in replies),
+            again=sum(each.again for each in orders),
+        )
         await _judge(home, vendor, {each.play.number: each for each in orders}, report)
         report.wrong += _misread(replies, {call.play.number for call in vendor.calls})
     return report
@@ -107,12 +114,19 @@ def _prepaid(made: tuple[str, str]) -> tuple[str, bool, str]:
 
 
 async def _sent(orders: list[Order], gateways: list[Gateway], rng: random.Random) -> list[tuple[Order, Reply | None]]:
-    """All replies. Copies of an order go out at once, or one after the other, over all processes."""
+    """All replies. Copies of an order go out at once, or one after the other, over all processes; what an SDK tries
+    again goes where the first try went, whose process knows at once that its client has left.
+    """
     places = asyncio.Semaphore(AT_ONCE)
     ports = [int(gateway.url.rpartition(":")[2]) for gateway in gateways]
 
     async def one(each: Order) -> list[tuple[Order, Reply | None]]:
         async with places:
+            if each.again:
+                port = ports[each.play.number % len(ports)]
+                first = await send(port, each)
+                await asyncio.sleep(AGAIN_S)
+                return [(each, first), (replace(each, leaves="stays"), await send(port, each, 1))]
             sends = [send(ports[(each.play.number + copy) % len(ports)], each, copy) for copy in range(each.copies)]
             if each.at < 0.5:
                 return [(each, reply) for reply in await asyncio.gather(*sends)]
