@@ -25,6 +25,7 @@ PAGES: Final = {
     "/keys": "Keys",
     "/usage": "Usage",
     "/ledger": "Ledger",
+    "/bills": "Bills",
     "/audit": "Audit",
     "/system": "System",
 }
@@ -83,8 +84,10 @@ async def test_the_keyboard_skips_to_the_page_and_hears_its_title(seat: Seat) ->
 
 async def test_every_field_and_button_has_a_name(seat: Seat) -> None:
     await seat.sign_in()
-    for path in PAGES:
+    for path, title in PAGES.items():
         await seat.go(path)
+        await expect(seat.heading()).to_have_text(title)  # the page before stays until this one is there
+        await seat.settled()
         controls = seat.page.locator("button:visible, input:visible, select:visible, textarea:visible")
         for control in await controls.all():
             await expect(control).to_have_accessible_name(re.compile(r"\S"))

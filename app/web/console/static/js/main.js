@@ -5,6 +5,7 @@ import { fill, h, hidden } from "./dom.js";
 import { useCurrency } from "./format.js";
 import { accountPage, accountsPage } from "./pages/accounts.js";
 import { auditPage } from "./pages/audit.js";
+import { billPage, billsPage } from "./pages/bills.js";
 import { catalogPage } from "./pages/catalog.js";
 import { keysPage } from "./pages/keys.js";
 import { ledgerPage } from "./pages/ledger.js";
@@ -27,7 +28,7 @@ import { applyTheme, nextTheme, theme } from "./theme.js";
 const GROUPS = [
   ["Watch", [["/", "Overview", "overview"], ["/tasks", "Tasks", "tasks"], ["/vendors", "Vendors", "vendors"], ["/webhooks", "Webhooks", "webhooks"]]],
   ["Serve", [["/models", "Models", "models"], ["/catalog", "Catalog", "catalog"], ["/playground", "Playground", "playground"]]],
-  ["Bill", [["/accounts", "Accounts", "accounts"], ["/keys", "Keys", "keys"], ["/usage", "Usage", "usage"], ["/ledger", "Ledger", "ledger"]]],
+  ["Bill", [["/accounts", "Accounts", "accounts"], ["/keys", "Keys", "keys"], ["/usage", "Usage", "usage"], ["/ledger", "Ledger", "ledger"], ["/bills", "Bills", "bills"]]],
   ["Keep", [["/audit", "Audit", "audit"], ["/system", "System", "vault"]]],
 ];
 const THEMES = { system: ["system", "As the system"], light: ["sun", "Light"], dark: ["moon", "Dark"] };
@@ -46,6 +47,8 @@ route("/accounts/:id", accountPage);
 route("/keys", keysPage);
 route("/usage", usagePage);
 route("/ledger", ledgerPage);
+route("/bills", billsPage);
+route("/bills/:id", billPage);
 route("/audit", auditPage);
 route("/system", systemPage);
 

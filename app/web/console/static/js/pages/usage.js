@@ -4,6 +4,7 @@ import { all, ask, get } from "../api.js";
 import { h } from "../dom.js";
 import { count, moneyShort } from "../format.js";
 import { amount, button, heading } from "../parts/bits.js";
+import { save } from "../parts/files.js";
 import { filters } from "../parts/form.js";
 import { namesOf } from "../parts/names.js";
 import { empty, loads } from "../parts/states.js";
@@ -64,14 +65,11 @@ function usageTable({ group_by: groups, items }, names) {
   });
 }
 
-/** The same sums as a file: the key goes in a header, so a plain link will not do. */
+/** The same sums as a file. */
 async function download(asked) {
   try {
     const answer = await ask("GET", "/usage", { query: { ...asked, format: "csv" } });
-    const url = URL.createObjectURL(await answer.blob());
-    const anchor = h("a", { href: url, download: `usage-${asked.from}-by-${asked.group_by.replaceAll(",", "-")}.csv` });
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    save(await answer.blob(), `usage-${asked.from}-by-${asked.group_by.replaceAll(",", "-")}.csv`);
   } catch (error) {
     if (error.status === undefined) throw error;
     refused(error);
