@@ -63,7 +63,12 @@ async def takeover(home: World, *, rounds: int) -> Told:
 
 
 async def rolling(home: World, *, rounds: int) -> Told:
-    """Replaces every process in turn under load, in order; nothing that was taken on may fail."""
+    """Replaces every process in turn under load, in order; nothing that was taken on may fail.
+
+    Leases are as long as in production: on a machine that is too busy to renew shorter ones, tasks are taken over that
+    nobody has left. A 503 has taken nothing on.
+    """
+    home.environment |= {"ONESHAPE_TASK_LEASE_S": "60", "ONESHAPE_TASK_HEARTBEAT_S": "10"}
     gateways = [await home.start() for _ in range(PROCESSES)]
     crowd = Crowd(lambda: list(gateways), "rolling")
     asking = asyncio.create_task(crowd.ask(CLIENTS))
@@ -78,9 +83,9 @@ async def rolling(home: World, *, rounds: int) -> Told:
             wrong.append(f"a process that was told to stop ended with {leaver.process.exitcode}")
     crowd.stop()
     await asking
-    refused = {status: count for status, count in crowd.statuses().items() if status >= 300}
-    if refused or crowd.cut:
-        wrong.append(f"requests failed while processes were replaced: {refused}, {crowd.cut} cut")
+    failed = {status: count for status, count in crowd.statuses().items() if status >= 300 and status != 503}
+    if failed or crowd.cut:
+        wrong.append(f"requests failed while processes were replaced: {failed}, {crowd.cut} cut")
     figures, more = await judge(home, Judged(crowd, gateways, wrong))
     return f"{rounds} processes replaced, {figures}", more
 
