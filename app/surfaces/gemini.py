@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
+from app.core.catalog import match_key
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageAnswer, ImageRequest, ImageUsage, ServedImage, Turn, Warning
 from app.core.media import Blobs
-from app.wire.fields import read_image_fields
+from app.wire.fields import read_image_fields, without_pictures
 from app.wire.gemini import error_body, snake_keys
 from app.wire.openai import base64_of, oneshape
 from app.wire.references import References, picture_at, picture_in_base64
-from app.wire.said import shown, unknown_parameter
+from app.wire.said import shown, snake, unknown_parameter
 
 PARTS_MAX: Final = 2_000
 """Parts in all contents together (fault-cases B20)."""
@@ -20,6 +21,8 @@ PARTS_MAX: Final = 2_000
 _ELSEWHERE = frozenset({"contents", "system_instruction"})
 _IGNORED = frozenset({"tools", "tool_config", "safety_settings", "cached_content", "labels", "service_tier", "store"})
 _PART_KNOWN = frozenset({"text", "inline_data", "file_data", "thought", "thought_signature"})
+_PART_DATA = ("text", "inline_data", "file_data")
+_SETTLED = frozenset({"model", "stream", "response_format"})
 _ROLES: Final[Mapping[str | None, Literal["system", "user", "assistant"]]] = {
     None: "user",
     "user": "user",
@@ -36,7 +39,8 @@ def parse(model: str, body: Mapping[str, Json], blobs: Blobs, *, stream: bool) -
     Raises:
         InvalidRequest: a field is wrong, fields contradict each other, or `contents` hold no prompt.
     """
-    rest = {key: value for key, value in body.items() if key != "model"}
+    _demand_one_model(model, body.get("model"))
+    rest = {key: value for key, value in body.items() if snake(key) not in _SETTLED}
     request = read_image_fields({**rest, "model": model}, elsewhere=_ELSEWHERE, ignored=_IGNORED)
     said = snake_keys(body)
     reader = _Reader(References(blobs))
@@ -51,7 +55,12 @@ def parse(model: str, body: Mapping[str, Json], blobs: Blobs, *, stream: bool) -
         inputs=reader.references.inputs,
         response_format="b64_json",
         stream=stream,
-        warnings=(*request.warnings, *reader.references.warnings, *reader.warnings),
+        warnings=(
+            *request.warnings,
+            *_unheeded(body, stream=stream),
+            *reader.references.warnings,
+            *reader.warnings,
+        ),
     )
 
 
@@ -78,6 +87,29 @@ def render_stream(answer: ImageAnswer) -> list[Json]:
 def render_error(error: GatewayError) -> Json:
     """The body of a failed request, and the data that ends a stream that failed after it began."""
     return error_body(error)
+
+
+def _demand_one_model(path: str, said: Json) -> None:
+    if said is not None and (not isinstance(said, str) or match_key(said) != match_key(path)):
+        raise InvalidRequest(
+            f"'model' says {shown(said)}, but the path says {shown(path)}.",
+            code="conflicting_parameters",
+            param="model",
+        )
+
+
+def _unheeded(body: Mapping[str, Json], *, stream: bool) -> list[Warning]:
+    """What the path and this API have settled, where the body says otherwise."""
+    settled = {"stream": stream, "response_format": "b64_json"}
+    other = [key for key, value in body.items() if snake(key) in settled and value not in (None, settled[snake(key)])]
+    warnings = [
+        Warning("ignored", key, f"'{key}' does nothing here: the path and this API settle it.") for key in other
+    ]
+    config = snake_keys(body).get("generation_config")
+    if isinstance(config, dict) and without_pictures(snake_keys(config).get("response_modalities")):
+        param = "generationConfig.responseModalities"
+        warnings.append(Warning("ignored", param, f"'{param}' leaves pictures out, but this model draws."))
+    return warnings
 
 
 class _Reader:
@@ -132,6 +164,12 @@ class _Reader:
         self.warnings += [unknown_parameter(f"{param}.{key}") for key in unknown]
         if said.get("thought") is True:
             return ""  # A model's own draft, sent back by a client that keeps whole contents.
+        if len(given := [name for name in _PART_DATA if name in said]) > 1:
+            raise InvalidRequest(
+                f"'{param}' has both '{given[0]}' and '{given[1]}'; one is allowed.",
+                code="conflicting_parameters",
+                param=param,
+            )
         match said:
             case {"inline_data": dict() as data}:
                 self._inline(snake_keys(data), f"{param}.inlineData")

@@ -9,10 +9,10 @@ from typing import Final, Literal
 from app.core.chat import ChatRequest
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import Json
-from app.core.image import ImageAnswer, ImageRequest, ServedImage
+from app.core.image import ImageAnswer, ImageRequest, ServedImage, Warning
 from app.core.media import Blobs, BlobText
 from app.wire.conversation import read_conversation
-from app.wire.fields import read_image_fields
+from app.wire.fields import read_image_fields, without_pictures
 from app.wire.openai import base64_of, error_body, oneshape
 from app.wire.outgoing import Joined
 from app.wire.references import References
@@ -69,13 +69,15 @@ def parse_image(body: Mapping[str, Json], blobs: Blobs) -> ImageRequest:
     wants_usage(body)
     references = References(blobs)
     conversation = read_conversation(body.get("messages"), references)
+    told = "'modalities' leaves pictures out, but this model draws."
+    text_only = [Warning("ignored", "modalities", told)] if without_pictures(body.get("modalities")) else []
     return replace(
         request,
         prompt=conversation.prompt,
         history=conversation.history,
         inputs=references.inputs,
         response_format=request.response_format or "url",
-        warnings=(*request.warnings, *map(ignored, of_text), *references.warnings, *conversation.warnings),
+        warnings=(*request.warnings, *map(ignored, of_text), *text_only, *references.warnings, *conversation.warnings),
     )
 
 

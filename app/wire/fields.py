@@ -168,6 +168,13 @@ def read_image_fields(
     )
 
 
+def without_pictures(modalities: Json) -> bool:
+    """Whether a list of what to answer with is there and names no picture, in OpenAI's words or in Google's."""
+    if not isinstance(modalities, list):
+        return False
+    return bool(modalities) and not any(isinstance(one, str) and one.lower() == "image" for one in modalities)
+
+
 def _within(value: int | None, most: int, param: str) -> int | None:
     if value is not None and not 0 <= value <= most:
         raise InvalidRequest(f"'{param}' must be from 0 to {most}.", param=param)
@@ -265,8 +272,10 @@ def _task_type(value: Json) -> TaskType:
 
 
 def _metadata(value: Json) -> dict[str, str]:
-    if not isinstance(value, dict) or len(value) > METADATA_KEYS_MAX:
-        raise Refused(f"must be an object of at most {METADATA_KEYS_MAX} texts")
+    if not isinstance(value, dict):
+        raise Refused("must be an object of texts")
+    if len(value) > METADATA_KEYS_MAX:
+        raise Refused(f"must have at most {METADATA_KEYS_MAX} keys")
     for key, text in value.items():
         if len(key) > METADATA_KEY_CHARS_MAX:
             raise Refused(f"must have keys of at most {METADATA_KEY_CHARS_MAX} characters")

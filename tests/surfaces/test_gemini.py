@@ -247,3 +247,52 @@ def test_base64_is_bare_and_decodes_to_the_picture() -> None:
     (candidate,) = sent(gemini.render(answer(response_format="b64_json")))["candidates"]
 
     assert candidate["content"]["parts"][0]["inlineData"]["data"] == PNG_BASE64
+
+
+BODY: dict[str, Any] = {"contents": [{"parts": [{"text": "a cat"}]}]}
+
+
+@pytest.mark.parametrize("said", ["other", "nano-banana-2", 5, ["m"]])
+def test_a_model_in_the_body_must_be_the_paths(said: Any) -> None:
+    assert gemini.parse("nano-banana", {**BODY, "model": "models/NanoBanana"}, Blobs(), stream=False).warnings == ()
+    with pytest.raises(InvalidRequest, match="but the path says 'nano-banana'") as refused:
+        gemini.parse("nano-banana", {**BODY, "model": said}, Blobs(), stream=False)
+    assert (refused.value.code, refused.value.param) == ("conflicting_parameters", "model")
+
+
+@pytest.mark.parametrize(
+    ("said", "param"),
+    [
+        ({"stream": True}, "stream"),
+        ({"responseFormat": "url"}, "responseFormat"),
+        ({"response_format": {"type": "x"}}, "response_format"),
+        ({"generationConfig": {"responseModalities": ["TEXT"]}}, "generationConfig.responseModalities"),
+        ({"generation_config": {"response_modalities": ["Text", 5]}}, "generationConfig.responseModalities"),
+    ],
+)
+def test_what_the_path_and_the_api_settle_is_told_where_the_body_says_otherwise(
+    said: dict[str, Any], param: str
+) -> None:
+    request = gemini.parse("m", {**BODY, **said}, Blobs(), stream=False)
+    assert [(warning.code, warning.param) for warning in request.warnings] == [("ignored", param)]
+    assert (request.stream, request.response_format) == (False, "b64_json")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"stream": False},
+        {"response_format": "b64_json"},
+        {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}},
+        {"generationConfig": {"responseModalities": []}},
+    ],
+)
+def test_what_is_settled_so_anyway_is_no_warning(said: dict[str, Any]) -> None:
+    assert gemini.parse("m", {**BODY, **said}, Blobs(), stream=False).warnings == ()
+
+
+def test_a_part_is_one_thing() -> None:
+    part = {"text": "a cat", "fileData": {"fileUri": "https://a.example/x.png"}}
+    with pytest.raises(InvalidRequest, match="both 'text' and 'file_data'") as refused:
+        gemini.parse("m", {"contents": [{"parts": [{"text": "a dog"}, part]}]}, Blobs(), stream=False)
+    assert refused.value.param == "contents[0].parts[1]"

@@ -190,3 +190,9 @@ def test_a_stream_with_usage_has_null_in_every_chunk_and_one_more_chunk() -> Non
 
     assert [chunk["usage"] for chunk in (opening, *chunks[:-1])] == [None, None, None]
     assert chunks[-1] == head(choices=[], usage={"prompt_tokens": 24, "completion_tokens": 1120, "total_tokens": 1144})
+
+
+@pytest.mark.parametrize(("modalities", "told"), [(["text"], ["modalities"]), (["image", "text"], []), (None, [])])
+def test_a_client_that_asks_for_text_alone_is_told_that_it_gets_pictures(modalities: Any, told: list[str]) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "a cat"}], "modalities": modalities}
+    assert [warning.param for warning in openai_chat.parse_image(body, Blobs()).warnings] == told
