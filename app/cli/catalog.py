@@ -6,20 +6,24 @@ from typing import Annotated, Final
 import typer
 
 from app.cli.explain import explain
-from app.cli.output import print_json
-from app.cli.running import AsJson, Exit, fail, refusing, run
+from app.cli.output import print_json, print_page
+from app.cli.running import After, AsJson, Exit, Limit, fail, refusing, run
 from app.gateway.catalog.build import LoadedCatalog, load
 from app.gateway.catalog.desk import Proposal
 from app.gateway.catalog.findings import CatalogInvalid, Finding
 from app.gateway.catalog.yaml import MAX_BYTES, Format
 from app.settings import Settings, ensure_secrets, environment, read_settings
+from app.store.prices import list_page
 from app.web.admin.catalog import render_finding, render_proposal
+from app.web.admin.models import render_priced
+from app.web.admin.rendering import render_page
 
 app = typer.Typer(help="The catalog: vendors, models and prices as one document.", no_args_is_help=True)
 app.command()(explain)
 
 CatalogFile = Annotated[Path, typer.Argument(metavar="FILE", help="YAML, or JSON when it is called so.")]
 SHOWN_CHARS: Final = 100
+PRICES: Final = ("model", "since", "revision", "price", "costs")
 
 
 @app.command()
@@ -67,6 +71,18 @@ def apply(
     _print_proposal(proposal, as_json=as_json)
     if not as_json:
         typer.echo(f"Revision {proposal.number} is in force.")
+
+
+@app.command()
+def prices(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All by default.")] = None,
+    limit: Limit = 20,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what models were charged and cost, the newest first."""
+    page = run(lambda operator: operator.database.read(lambda tx: list_page(tx, model=model, after=after, limit=limit)))
+    print_page(render_page(page, render_priced), PRICES, as_json=as_json)
 
 
 def _read(file: Path) -> tuple[bytes, Format]:

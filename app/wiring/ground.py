@@ -20,6 +20,7 @@ from app.gateway.backups import Backups
 from app.gateway.catalog.database import DatabaseSource, start_with_starter
 from app.gateway.catalog.desk import CatalogDesk
 from app.gateway.catalog.live import FileSource, LiveCatalog, Source, nothing_earlier
+from app.gateway.catalog.prices import PriceHistory
 from app.gateway.metrics import Metrics
 from app.gateway.place_leases import PlaceLeases
 from app.gateway.routing import Router
@@ -107,6 +108,8 @@ async def open_ground(
     source = source or await catalog_source(settings, database, clock)
     catalog, catalog_desk = await _open_catalog(source, secrets, database, env, clock)
     stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
+    history = PriceHistory(database, clock=clock, catalog=lambda: catalog.current)
+    stack.push_async_callback(_stop, asyncio.create_task(history.run(), name="prices"))
     converter = Converter(limits=replace(VENDOR_LIMITS, max_pixels=settings.max_pixels))
     stack.push_async_callback(converter.close)
     transport = VendorTransport()

@@ -67,6 +67,7 @@ TABLE: Final[dict[tuple[str, str], tuple[int, int, int, int, int]]] = {
     ("GET", "/admin/ledger/entries"): (401, 403, 403, 403, 200),
     ("GET", "/admin/ledger/verify"): (401, 403, 403, 403, 200),
     ("GET", "/admin/models"): (401, 403, 403, 403, 200),
+    ("GET", "/admin/prices"): (401, 403, 403, 403, 200),
     ("GET", "/admin/tasks"): (401, 403, 403, 403, 200),
     ("GET", "/admin/tasks/{task_id}"): (401, 403, 403, 403, 200),
     ("POST", "/admin/tasks/{task_id}/cancel"): (401, 403, 403, 403, 200),

@@ -1,15 +1,27 @@
 """`/admin/models`: the catalog in force as it was understood. To change it, change the catalog."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter
+from fastapi import Query as InQuery
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from app.core.catalog import Catalog, Model, Target
 from app.core.pricing import Price
 from app.gateway.services import Services
-from app.web.admin.forms import admin_router
-from app.web.admin.rendering import Document
+from app.store.prices import Priced, list_page
+from app.web.admin.forms import NameQuery, Query, admin_router
+from app.web.admin.rendering import Document, render_page, seconds
+
+
+class PriceListing(Query):
+    """Which prices. The cursor is a row's number and model."""
+
+    model: NameQuery = None
+    limit: int = Field(20, ge=1, le=100)
+    after: Annotated[str | None, Field(pattern=r"^[0-9]{1,9}\.[!-~]{1,200}$")] = None
 
 
 def router(services: Services) -> APIRouter:
@@ -23,7 +35,26 @@ def router(services: Services) -> APIRouter:
         items = [_model(model, catalog) for model in catalog.models.values()]
         return JSONResponse({"revision": catalog.revision, "currency": catalog.currency, "items": items})
 
+    @routes.get("/prices")
+    async def prices(query: Annotated[PriceListing, InQuery()]) -> Response:
+        """What models were charged and cost, the newest first: a row for each change of a catalog in force."""
+        page = await services.database.read(
+            lambda tx: list_page(tx, model=query.model, after=query.after, limit=query.limit)
+        )
+        return JSONResponse(render_page(page, render_priced))
+
     return routes
+
+
+def render_priced(priced: Priced) -> Document:
+    """A price in units; null: since then there is no such model."""
+    return {
+        "model": priced.model,
+        "since": seconds(priced.since),
+        "revision": priced.revision,
+        "price": dict(priced.price) or None,
+        "costs": {target: dict(parts) for target, parts in priced.costs.items()},
+    }
 
 
 def _model(model: Model, catalog: Catalog) -> Document:

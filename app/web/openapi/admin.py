@@ -60,6 +60,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("get", "/admin/bills/{bill_id}/lines"): _shows(page_of(bill_shapes.BILL_LINE), errors=_FOUND),
     ("post", "/admin/bills/{bill_id}/withdraw"): _shows(bill_shapes.BILL_VIEW, errors=_FOUND),
     ("get", "/admin/models"): _shows(shapes.MODELS),
+    ("get", "/admin/prices"): _shows(page_of(bill_shapes.PRICED)),
     ("get", "/admin/vendors"): _shows(shapes.VENDORS),
     ("post", "/admin/vendors/{name}/drain"): _shows(shapes.VENDOR, errors=_FOUND),
     ("post", "/admin/vendors/{name}/undrain"): _shows(shapes.VENDOR, errors=_FOUND),

@@ -1,8 +1,8 @@
-"""What `/admin/bills` and `/admin/reconciliation` answer, as `app/web/admin/bills.py` renders it."""
+"""What `/admin/bills`, `/admin/reconciliation` and `/admin/prices` answer."""
 
 from typing import Final
 
-from app.web.openapi.shapes import COUNT, FLAG, TEXT, TIME, WHOLE, Schema, listed, obj, one_of, or_null
+from app.web.openapi.shapes import COUNT, FLAG, TEXT, TIME, UNITS, WHOLE, Schema, listed, obj, one_of, or_null
 
 _BILL: Final = {
     "id": TEXT,
@@ -56,5 +56,14 @@ RECONCILIATION: Final = obj(
                 }
             )
         ),
+    }
+)
+PRICED: Final = obj(
+    {
+        "model": TEXT,
+        "since": TIME,
+        "revision": COUNT,
+        "price": or_null(UNITS),
+        "costs": {"type": "object", "additionalProperties": UNITS},
     }
 )
