@@ -125,12 +125,7 @@ class Settings(BaseSettings):
     max_multipart_body_mb: int = Field(64, ge=1, le=1024, description="Multipart bodies of image edits.")
     max_admin_body_kb: int = Field(256, ge=64, le=4096, description="Bodies of admin requests, the catalog among them.")
     max_file_mb: int = Field(20, ge=1, le=512, description="One input picture, uploaded, inlined or fetched.")
-    max_pixels: int = Field(
-        33_554_432,
-        ge=1_000_000,
-        le=178_000_000,
-        description="Pixels of a picture, a client's or a vendor's; while it is converted each takes 8 bytes.",
-    )
+    max_pixels: int = Field(33_554_432, ge=1_000_000, le=178_000_000, description="Pixels of any picture.")
     max_side_px: int = Field(8192, ge=1024, le=16_384, description="Width and height of an input picture.")
     max_in_flight_mb: int = Field(512, ge=32, description="Bytes of bodies in memory at once, before a 503.")
     max_memory_mb: int | None = Field(
@@ -192,13 +187,7 @@ class Settings(BaseSettings):
     vendor_idle_s: float = Field(
         60, ge=1, le=3600, description="Between two bytes of a vendor's answer, before it is given up."
     )
-    max_vendor_reply_mb: int = Field(
-        128,
-        ge=1,
-        le=2048,
-        description="One answer of a vendor with one picture. Each further one that was asked for may add "
-        "MAX_RESULT_FILE_MB as base64.",
-    )
+    max_vendor_reply_mb: int = Field(128, ge=1, le=2048, description="An answer of a vendor with one picture.")
     max_result_file_mb: int = Field(40, ge=1, le=512, description="One picture fetched from a vendor.")
     fetch_timeout_s: float = Field(
         30, ge=1, le=600, description="To fetch one picture from a client's URL; from a vendor's, twice as long."
