@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 EXTRAS := --extra postgres --extra s3 --extra redis --extra otel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run probe test matrix check format bench campaign audit lock clean
+.PHONY: help demo run probe test matrix check format bench campaign audit sbom lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ campaign: .venv/.dev ## break things on purpose for a while: kills, cuts, full d
 
 audit: .venv/.dev ## known holes in what we depend on
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+
+sbom: $(UV) ## what a release consists of, as CycloneDX (ARGS="--output sbom.json")
+	@$(BIN)/python -m benchmarks.sbom $(ARGS)
 
 lock: $(UV) ## choose versions anew, none younger than seven days
 	echo uv | $(COMPILE) --upgrade --output-file requirements-uv.lock -

@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from benchmarks.sbom import bill_of_materials
 from tests.house.repository import ROOT, text
 
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
@@ -59,6 +60,16 @@ def test_every_dependency_that_is_declared_is_locked() -> None:
     ]
     _assert_locked(declared, "requirements.lock")
     _assert_locked(project["dependency-groups"]["dev"], "requirements-dev.lock")
+
+
+def test_the_bill_of_materials_has_what_the_lock_has() -> None:
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    made = bill_of_materials(text("requirements.lock"), project)
+    assert {part["name"]: part["version"] for part in made["components"]} == _pins("requirements.lock")
+    assert all(part["purl"] == f"pkg:pypi/{part['name']}@{part['version']}" for part in made["components"])
+    digests = [one["value"] for part in made["components"] for one in part["properties"]]
+    assert sum(digest.startswith("sha256:") for digest in digests) == text("requirements.lock").count("--hash=")
+    assert made["metadata"]["component"]["version"] == project["version"]
 
 
 def test_the_locked_uv_can_build_this_project_by_itself() -> None:
