@@ -36,4 +36,6 @@ def test_the_example_names_every_key_that_a_catalog_of_ours_asks_for() -> None:
 def _shows(shown: str, field: FieldInfo) -> bool:
     if field.default_factory or field.default in (None, ()):
         return shown == ""
+    if isinstance(field.default, bool):
+        return shown == str(field.default).lower()
     return bool(type(field.default)(shown) == field.default)
