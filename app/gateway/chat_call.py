@@ -67,6 +67,8 @@ class ChatCaller:
         if isinstance(answer, ChatAnswer):
             answered(trial, answer.document.get("model"), answer.usage)
             trial.delivered()
+        else:
+            trial.answering()
         return answer
 
     async def _call(
