@@ -10,7 +10,7 @@ from typing import Final, cast
 import httptools
 
 from app.core.exchange import Failure, VendorFailure
-from app.upstream.waiting import QUIET_S, Waits
+from app.upstream.waiting import Waits
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Resellers' proxies add headers of tens of KiB; the paid answer below them is worth reading (fault-cases F80)."""
@@ -41,7 +41,7 @@ class Reply:
         now = loop.time()
         self._last = now
         self._ends = now + waits.total_s
-        self._timer = loop.call_later(min(QUIET_S, waits.first_byte_s, waits.idle_s, waits.total_s), self._tick)
+        self._timer = loop.call_later(min(waits.quiet_s, waits.first_byte_s, waits.idle_s, waits.total_s), self._tick)
 
     async def begun(self) -> "Reply":
         """Waits for the head. Raises: VendorFailure."""
@@ -128,11 +128,11 @@ class Reply:
         if now >= ends:
             self.failed(Failure.TIMED_OUT, "no answer in time")
             return
-        quiet = self._last + QUIET_S
+        quiet = self._last + self._waits.quiet_s
         if now >= quiet and self.head:
             self._quiet = True
             self._wake()
-            quiet = now + QUIET_S
+            quiet = now + self._waits.quiet_s
         self._timer = self._loop.call_later(max(min(ends, quiet if self.head else ends) - now, 0.001), self._tick)
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from app.core.exchange import Failure, VendorFailure
 from app.upstream.client import USER_AGENT
-from app.upstream.waiting import QUIET_S, Post, Waits
+from app.upstream.waiting import Post, Waits
 
 
 class HttpxTransport:
@@ -66,7 +66,7 @@ class HttpxReply:
         loop = asyncio.get_running_loop()
         if self._next is None:
             self._next = loop.create_task(self._read())
-        wait_s = min(QUIET_S, self._waits.idle_s - self._silent_s, self._ends - loop.time())
+        wait_s = min(self._waits.quiet_s, self._waits.idle_s - self._silent_s, self._ends - loop.time())
         done, _ = await asyncio.wait({self._next}, timeout=max(wait_s, 0))
         if done:
             chunk, self._next, self._silent_s = self._next, None, 0.0

@@ -15,12 +15,15 @@ again. Of calls 4.9 to 5.1 s after the last, one in ten was lost that way (Novem
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds: to connect, until the first byte of the answer, between two bytes, and for all of it."""
+    """Seconds: to connect, until the first byte of the answer, between two bytes, and for all of it; and until whoever
+    relays is told that it is quiet.
+    """
 
     connect_s: float = 5.0
     first_byte_s: float = 120.0
     idle_s: float = 60.0
     total_s: float = 600.0
+    quiet_s: float = QUIET_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Arriving(Protocol):
         ...
 
     async def chunk(self) -> bytes | None:
-        """The next bytes of the body; empty at its end; None when there was nothing for `QUIET_S`.
+        """The next bytes of the body; empty at its end; None when it has been quiet.
 
         Raises: VendorFailure (cut, timed_out, unreadable).
         """

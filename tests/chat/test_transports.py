@@ -93,6 +93,20 @@ async def test_a_failure_says_whether_the_vendor_may_have_done_it(
     assert raised.value.failure is failure
 
 
+async def test_a_vendor_that_thinks_in_the_middle_is_told_of_and_waited_for(
+    transport: ChatTransport, vendor: Vendor
+) -> None:
+    vendor.reply = lambda _: streamed(b"one", 0.5, b"two")
+    arriving = await transport.post(Post(vendor.url + "/v1/x", "secret", b"{}"), Waits(quiet_s=0.05))
+    chunks = []
+    while (chunk := await arriving.chunk()) != b"":
+        chunks.append(chunk)
+    arriving.close()
+    assert (chunks[0], chunks[-1]) == (b"one", b"two")
+    assert len(chunks) > 2
+    assert set(chunks[1:-1]) == {None}
+
+
 async def test_where_nobody_listens_nothing_was_sent(transport: ChatTransport) -> None:
     with pytest.raises(VendorFailure) as raised:
         await fetched(transport, "http://127.0.0.1:9")
