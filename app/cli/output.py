@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 Document = Mapping[str, Any]
+_TIME: Final = "_at"
+"""How the names of times end. They are unix seconds; people read dates, in UTC."""
 
 
 def print_json(document: object) -> None:
@@ -30,10 +33,10 @@ def print_table(rows: Sequence[Document], columns: Sequence[str]) -> None:
     """A table; numbers to the right, nothing is cut off where it is piped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        numeric = any(_is_number(row[column]) for row in rows)
+        numeric = not column.endswith(_TIME) and any(_is_number(row[column]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*(_cell(row[column], column) for column in columns))
     _console().print(table)
 
 
@@ -44,7 +47,7 @@ def print_fields(document: Document, *, as_json: bool) -> None:
         return
     width = max(map(len, document))
     for name, value in document.items():
-        typer.echo(f"{name:<{width}}  {_cell(value)}")
+        typer.echo(f"{name:<{width}}  {_cell(value, name)}")
 
 
 def _console() -> Console:
@@ -57,8 +60,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, name: str) -> str:
     match value:
+        case int() if name.endswith(_TIME) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         case None:
             return "-"
         case bool():

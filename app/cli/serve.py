@@ -151,7 +151,7 @@ async def _print_trial(services: Services, settings: Settings) -> None:
         "Oneshape with simulated vendors: pictures are drawn here, nothing leaves this machine.",
         f"  key      {key}  (with {currency_of(TRIAL_UNITS)} {services.catalog().currency} on it)",
         f"  API      {base}/v1",
-        f"  console  {base}/console",
+        f"  console  {base}/console  (admin key {services.admin_key})",
         f"  try      curl {base}/v1/images/generations -H 'Authorization: Bearer {key}' \\",
         f"             -H 'Content-Type: application/json' -d '{body}'",
     ):

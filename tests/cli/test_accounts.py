@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,9 @@ async def _opens(directory: Path, secret: str) -> str:
         return (await Callers(database, KeyHasher(secret_key), clock=Clock()).authenticate(secret)).key.id
     finally:
         await database.close()
+
+
+def test_people_read_dates_and_scripts_read_seconds(oneshape: Oneshape, told: Told) -> None:
+    account = told("accounts", "create", "Ada")
+    date = datetime.fromtimestamp(account["created_at"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    assert f"created_at       {date}\n" in oneshape("accounts", "show", account["id"]).stdout
