@@ -17,7 +17,7 @@ from app.core.clock import Clock
 
 HANG_UP: Final = "oneshape.sandbox.hang_up"
 """The ASGI extension by which `server.py` lets an answer close its connection."""
-_BIG_BYTES: Final = 8 * 1024 * 1024 + 1
+_BIG_BYTES: Final = 8 * 1024 * 1024 + 4
 _ENDLESS_PIECE: Final = b" " * 65536
 _HOSTILE: Final = {
     "set-cookie": "sandbox=1; Domain=example.com",
@@ -107,7 +107,7 @@ class Delivery:
     def _encoded(self, event: Event) -> bytes:
         body = event.body
         if "big_line" in self.faults and isinstance(body, dict):
-            body = {"padding": "x" * _BIG_BYTES, **body}
+            body = {"padding": "data:image/png;base64," + "A" * _BIG_BYTES, **body}
         name = b"event: " + event.name.encode() + b"\n" if event.name else b""
         return name + b"data: " + orjson.dumps(body) + b"\n\n"
 

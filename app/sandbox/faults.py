@@ -148,7 +148,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "keepalive_comments": _stream("Comments before and between events.", "5.10"),
     "no_done": _stream("No [DONE] at the end.", "5.10 F72", STREAMING - {"google", "openai"}),
     "empty_events": _stream("Events with empty data and a ping.", "5.10"),
-    "big_line": _stream("A data line of more than 8 MB.", "5.11 F72"),
+    "big_line": _stream("A data line of more than 8 MB, nearly all of it base64.", "5.11 F72"),
     "endless_line": _stream("A data line that never ends.", "5.11 F72"),
     "endless_comments": _stream("Comments for ever, and no event.", "F72"),
     "crlf": _stream("Lines end in CR LF.", "5.10"),

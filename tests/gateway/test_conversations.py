@@ -18,7 +18,7 @@ from tests.support.gateway import Running, running_gateway
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHAT = "/v1/chat/completions"
-MODELS = ["nano-banana@infinityblue", "nano-banana@google"]
+MODELS = ["nano-banana-2-0.5k@infinityblue", "nano-banana-2-0.5k@google"]
 INSIDE = "http://169.254.169.254/latest/picture.png"
 
 

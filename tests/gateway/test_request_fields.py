@@ -37,7 +37,7 @@ async def post(gateway: Running, path: str, body: dict[str, Any], **headers: str
 
 
 async def drawn(gateway: Running, **said: Any) -> dict[str, Any]:
-    body = {"model": "nano-banana@ccapi", "prompt": "a cube", **said}
+    body = {"model": "nano-banana-2-0.5k@ccapi", "prompt": "a cube", **said}
     answer = await post(gateway, GENERATIONS, body)
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()
@@ -70,11 +70,11 @@ async def test_a_model_is_found_by_any_spelling_and_answered_by_its_id(gateway: 
 async def test_a_prompt_is_a_field_a_last_message_or_text_parts(gateway: Running) -> None:
     parts = [{"type": "text", "text": "a red"}, {"type": "text", "text": "cube"}]
     messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": parts}]
-    for model in ("nano-banana@ccapi", "nano-banana@google"):
+    for model in ("nano-banana-2-0.5k@ccapi", "nano-banana-2-0.5k@google"):
         assert (await post(gateway, CHAT, {"model": model, "messages": messages})).status_code == 200
         assert "a red\ncube" in (await told(gateway))["prompt"]
     contents = [{"parts": [{"text": "a red"}, {"text": "cube"}]}]
-    answer = await post(gateway, "/v1beta/models/nano-banana@ccapi:generateContent", {"contents": contents})
+    answer = await post(gateway, "/v1beta/models/nano-banana-2-0.5k@ccapi:generateContent", {"contents": contents})
     assert answer.status_code == 200
     assert (await told(gateway))["prompt"] == "a red\ncube"
 
@@ -101,7 +101,7 @@ async def test_inputs_arrive_in_every_form_of_json(gateway: Running, said: dict[
 
 @pytest.mark.parametrize("name", ["image", "image[]", "images", "images[]", "image[0]", "image_1"])
 async def test_inputs_arrive_under_every_name_of_a_form(gateway: Running, name: str) -> None:
-    form = {"model": "nano-banana@ccapi", "prompt": "a cube"}
+    form = {"model": "nano-banana-2-0.5k@ccapi", "prompt": "a cube"}
     async with gateway.client() as client:
         answer = await client.post(EDITS, data=form, files=[(name, ("a.png", png(), "image/png"))])
     assert answer.status_code == 200, answer.text
@@ -124,7 +124,7 @@ async def test_a_mask_reaches_a_vendor_that_takes_one_and_is_refused_elsewhere(g
 async def test_n_pictures_are_asked_for_delivered_and_charged(gateway: Running) -> None:
     before = len(await gateway.paid_calls())
     answer = await drawn(gateway, n=3)
-    assert (len(answer["data"]), answer["oneshape"]["units"]) == (3, 3 * 39_000)
+    assert (len(answer["data"]), answer["oneshape"]["units"]) == (3, 3 * 45_000)
     assert len(await gateway.paid_calls()) == before + 3
 
 
@@ -146,7 +146,7 @@ async def test_n_pictures_are_asked_for_delivered_and_charged(gateway: Running) 
 async def test_an_aspect_ratio_is_told_wherever_it_was_said(gateway: Running, said: dict[str, Any]) -> None:
     answer = await drawn(gateway, **said)
     assert (await told(gateway))["ratio"] == WIDE
-    assert (answer["size"], answer["oneshape"]["warnings"]) == ("1344x768", [])
+    assert (answer["size"], answer["oneshape"]["warnings"]) == ("688x384", [])
 
 
 async def test_a_ratio_that_was_not_said_is_not_injected(gateway: Running) -> None:
@@ -171,7 +171,7 @@ async def test_a_family_and_a_resolution_are_the_tiers_model(gateway: Running, s
 
 
 async def test_a_size_is_the_nearest_ratio_and_the_tier_of_a_family(gateway: Running) -> None:
-    assert (await drawn(gateway, size="1360x768"))["size"] == "1344x768"
+    assert (await drawn(gateway, size="1360x768"))["size"] == "688x384"
     assert (await told(gateway))["ratio"] == WIDE
     assert (await drawn(gateway, model="nano-banana-2", size="512x512"))["model"] == "nano-banana-2-0.5k"
     await drawn(gateway, size="auto")
@@ -192,7 +192,7 @@ async def test_a_size_is_the_nearest_ratio_and_the_tier_of_a_family(gateway: Run
 async def test_an_output_format_is_told_or_converted(
     gateway: Running, vendor: str, said: dict[str, Any], mime: str
 ) -> None:
-    answer = await drawn(gateway, model=f"nano-banana@{vendor}", **said)
+    answer = await drawn(gateway, model=f"nano-banana-2-0.5k@{vendor}", **said)
     assert (answer["data"][0]["mime_type"], answer["output_format"]) == (mime, mime.removeprefix("image/"))
     async with gateway.client() as client:
         picture = Image.open(io.BytesIO((await client.get(answer["data"][0]["url"])).content))
@@ -211,7 +211,7 @@ async def test_a_task_type_is_inferred_and_told(gateway: Running) -> None:
     types = []
     async with gateway.client() as client:
         for said in ({}, {"image": DATA_URI}, {"image": DATA_URI, "task_type": "image2image"}):
-            body = {"model": "nano-banana@ccapi", "prompt": "a cube", **said}
+            body = {"model": "nano-banana-2-0.5k@ccapi", "prompt": "a cube", **said}
             created = (await client.post("/v1/images/tasks", json=body)).json()["data"]
             types.append(created["metadata"]["task_type"])
     assert types == ["text2image", "image2image", "image2image"]
@@ -235,7 +235,7 @@ async def test_openais_options_reach_openai_and_are_reported_where_nobody_has_th
     warnings = other["oneshape"]["warnings"]
     assert {one["code"] for one in warnings} == {"ignored"}
     assert {one["param"] for one in warnings} == {*OPTIONS, "style", "seed", "input_fidelity"}
-    assert other["size"] == "1024x1024"  # quality is never a resolution: that is a price
+    assert other["size"] == "512x512"  # quality is never a resolution: that is a price
 
 
 async def test_openais_options_are_told_as_they_were_said(gateway: Running) -> None:
@@ -245,7 +245,7 @@ async def test_openais_options_are_told_as_they_were_said(gateway: Running) -> N
 
 
 async def test_two_spellings_of_one_value_are_fine_and_of_two_are_refused_naming_both(gateway: Running) -> None:
-    said = {"model": "nano-banana@ccapi", "prompt": "a cube", "aspect_ratio": WIDE}
+    said = {"model": "nano-banana-2-0.5k@ccapi", "prompt": "a cube", "aspect_ratio": WIDE}
     same = await post(gateway, GENERATIONS, {**said, "image_config": {"aspectRatio": WIDE}})
     other = await post(gateway, GENERATIONS, {**said, "image_config": {"aspectRatio": "1:1"}})
     assert same.status_code == 200
@@ -256,13 +256,13 @@ async def test_two_spellings_of_one_value_are_fine_and_of_two_are_refused_naming
 
 
 async def test_nothing_unknown_is_dropped_in_silence_on_any_surface(gateway: Running) -> None:
-    said = {"model": "nano-banana@ccapi", "no_such_field": 1}
+    said = {"model": "nano-banana-2-0.5k@ccapi", "no_such_field": 1}
     bodies = {
         GENERATIONS: {**said, "prompt": "a cube"},
         EDITS: {**said, "prompt": "a cube", "image": DATA_URI},
         CHAT: {**said, "messages": [{"role": "user", "content": "a cube"}]},
         "/v1/images/tasks": {**said, "prompt": "a cube"},
-        "/v1beta/models/nano-banana@ccapi:generateContent": {
+        "/v1beta/models/nano-banana-2-0.5k@ccapi:generateContent": {
             "contents": [{"parts": [{"text": "a cube"}]}],
             "no_such_field": 1,
         },

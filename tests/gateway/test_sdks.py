@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # the SDKs' own
 ]
 
-SQUARE = (1024, 1024)
-IMAGE_MODEL = "nano-banana@ccapi"
+SQUARE = (512, 512)
+IMAGE_MODEL = "nano-banana-2-0.5k@ccapi"
 
 
 def png(side: int = 64, shade: int = 200) -> bytes:
@@ -60,13 +60,13 @@ async def references(gateway: Running) -> int:
 
 @pytest.mark.parametrize("vendor", ["ccapi", "google"])
 async def test_a_stream_has_a_completed_event_per_picture(sdk: openai.AsyncOpenAI, vendor: str) -> None:
-    stream = await sdk.images.generate(model=f"nano-banana@{vendor}", prompt="a cube", n=2, stream=True)
+    stream = await sdk.images.generate(model=f"nano-banana-2-0.5k@{vendor}", prompt="a cube", n=2, stream=True)
     events = [event async for event in stream]
     assert [event.type for event in events] == ["image_generation.completed"] * 2
     for event in events:
         assert event.type == "image_generation.completed"
         assert decoded(event.b64_json) == SQUARE
-        assert event.size == "1024x1024"
+        assert event.size == "512x512"
         assert event.usage is not None
 
 
@@ -80,7 +80,7 @@ async def test_an_edit_of_several_files_brings_one_picture_of_all(gateway: Runni
         extra_body={"aspect_ratio": "16:9"},
     )
     assert answer.data is not None
-    assert decoded(answer.data[0].b64_json) == (1344, 768)
+    assert decoded(answer.data[0].b64_json) == (688, 384)
     assert await references(gateway) == 3
 
 
@@ -149,7 +149,9 @@ async def test_models_are_listed_and_found_by_ids_with_slashes(sdk: openai.Async
 
 async def test_a_conversation_about_a_picture_through_chat(gateway: Running, sdk: openai.AsyncOpenAI) -> None:
     first = await sdk.chat.completions.create(
-        model="nano-banana@google", messages=[{"role": "user", "content": "a cube"}], extra_body={"aspect_ratio": "1:1"}
+        model="nano-banana-2-0.5k@google",
+        messages=[{"role": "user", "content": "a cube"}],
+        extra_body={"aspect_ratio": "1:1"},
     )
     answered: Any = {"role": "assistant", "content": first.choices[0].message.content}
     uri = "data:image/png;base64," + base64.b64encode(png()).decode()
@@ -158,7 +160,7 @@ async def test_a_conversation_about_a_picture_through_chat(gateway: Running, sdk
         {"type": "image_url", "image_url": {"url": uri, "detail": "high"}},
     ]
     second = await sdk.chat.completions.create(
-        model="nano-banana@google",
+        model="nano-banana-2-0.5k@google",
         messages=[{"role": "user", "content": "a cube"}, answered, {"role": "user", "content": asked}],
     )
     assert "![image](" in (second.choices[0].message.content or "")
@@ -191,10 +193,10 @@ async def test_generate_content_with_bytes_and_a_file_by_its_url(gateway: Runnin
         types.Part.from_uri(file_uri=link, mime_type="image/png"),
     ]
     response = await asyncio.to_thread(
-        google.models.generate_content, model="nano-banana@google", contents=contents, config=WIDE
+        google.models.generate_content, model="nano-banana-2-0.5k@google", contents=contents, config=WIDE
     )
-    assert picture_in(response) == (1344, 768)
-    assert response.model_version == "nano-banana@google"
+    assert picture_in(response) == (688, 384)
+    assert response.model_version == "nano-banana-2-0.5k@google"
     assert response.usage_metadata is not None
     assert await references(gateway) == 2
 
@@ -210,19 +212,21 @@ def _link(gateway: Running) -> str:
 
 async def test_generate_content_stream(google: genai.Client) -> None:
     def run() -> list[types.GenerateContentResponse]:
-        return list(google.models.generate_content_stream(model="nano-banana@ccapi", contents="a cube", config=WIDE))
+        return list(
+            google.models.generate_content_stream(model="nano-banana-2-0.5k@ccapi", contents="a cube", config=WIDE)
+        )
 
     (only,) = await asyncio.to_thread(run)
-    assert picture_in(only) == (1344, 768)
+    assert picture_in(only) == (688, 384)
 
 
 async def test_a_chat_of_the_google_sdk_builds_on_its_picture(gateway: Running, google: genai.Client) -> None:
     def run() -> tuple[int, int]:
-        chat = google.chats.create(model="nano-banana@google", config=WIDE)
+        chat = google.chats.create(model="nano-banana-2-0.5k@google", config=WIDE)
         chat.send_message("a cube")
         return picture_in(chat.send_message("in blue"))
 
-    assert await asyncio.to_thread(run) == (1344, 768)
+    assert await asyncio.to_thread(run) == (688, 384)
     assert await references(gateway) == 1
 
 
@@ -241,8 +245,8 @@ async def test_models_are_listed_in_pages_and_found(google: genai.Client) -> Non
     ("model", "prompt", "code", "status"),
     [
         ("no-such-model", "a cube", 404, "NOT_FOUND"),
-        ("nano-banana@google", "a cube [fault:prompt_blocked]", 400, "INVALID_ARGUMENT"),
-        ("nano-banana@google", "a cube [fault:unavailable]", 503, "UNAVAILABLE"),
+        ("nano-banana-2-0.5k@google", "a cube [fault:prompt_blocked]", 400, "INVALID_ARGUMENT"),
+        ("nano-banana-2-0.5k@google", "a cube [fault:unavailable]", 503, "UNAVAILABLE"),
     ],
 )
 async def test_errors_are_the_google_sdks_own(

@@ -22,11 +22,11 @@ from tests.support.gateway import Running, running_gateway
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHATS = ["uniall-chat", "infinityblue"]
-SQUARE = (1024, 1024)
+SQUARE = (512, 512)
 
 
 async def asked(gateway: Running, vendor: str, fault: str, **said: Any) -> httpx.Response:
-    body = {"model": f"nano-banana@{vendor}", "prompt": f"a cube [fault:{fault}]", **said}
+    body = {"model": f"nano-banana-2-0.5k@{vendor}", "prompt": f"a cube [fault:{fault}]", **said}
     async with gateway.client() as client:
         return await client.post("/v1/images/generations", json=body)
 
@@ -35,7 +35,7 @@ async def chatted(gateway: Running, vendor: str, fault: str, *earlier: dict[str,
     messages = [*earlier, {"role": "user", "content": f"a cube [fault:{fault}]"}]
     async with gateway.client() as client:
         return await client.post(
-            "/v1/chat/completions", json={"model": f"nano-banana@{vendor}", "messages": messages, **said}
+            "/v1/chat/completions", json={"model": f"nano-banana-2-0.5k@{vendor}", "messages": messages, **said}
         )
 
 
@@ -203,7 +203,7 @@ async def test_row_21_a_500_that_says_moderation_is_a_refusal(gateway: Running, 
 @pytest.mark.parametrize("vendor", ["uniall-chat", "infinityblue", "google"])
 async def test_row_22_the_public_name_is_answered_whatever_the_vendor_says(gateway: Running, vendor: str) -> None:
     answer = (await asked(gateway, vendor, "wrong_model")).json()
-    assert answer["model"] == f"nano-banana@{vendor}"
+    assert answer["model"] == f"nano-banana-2-0.5k@{vendor}"
     assert "_other" not in str(answer)
     assert "8K" not in str(answer)
 
