@@ -78,11 +78,14 @@ class Claims:
         self._limits = limits
         self._faults = faults
         self._running: set[asyncio.Task[None]] = set()
+        self._orphans_left = False
 
     async def run(self) -> None:
-        """Claims queued tasks until cancelled."""
+        """Claims queued tasks until cancelled, and before them orphans that there was no room for at the last sweep."""
         with self._bell.listening(Bell.QUEUE) as rung:
             while True:
+                if self._orphans_left:
+                    await self._quietly(self.claim_expired)
                 while await self._quietly(self.claim_queued) == BATCH:
                     pass
                 await self._bell.heard(rung, LOOK_S if self._room() > 0 else ROOM_S)
@@ -101,7 +104,10 @@ class Claims:
 
     async def claim_expired(self) -> int:
         """Takes tasks over whose owner has been silent for longer than its lease; how many."""
-        return await self._take(lambda tx, lease, at, limit: leases.claim_expired(tx, lease, at=at, limit=limit))
+        room = min(BATCH, self._room())
+        taken = await self._take(lambda tx, lease, at, limit: leases.claim_expired(tx, lease, at=at, limit=limit))
+        self._orphans_left = taken >= room
+        return taken
 
     async def stop(self, *, grace_s: float) -> None:
         """Lets tasks that a vendor is drawing finish for so long; those that only wait for one go to others at once."""

@@ -15,7 +15,7 @@ VICTIMS: Final = 10
 TASKS_EACH: Final = 20
 LEASE_S: Final = 60.0
 SWEEP_S: Final = 15.0
-AS_OPERATORS: Final = {"TASK_LEASE_S": "60", "TASK_HEARTBEAT_S": "10", "TASK_SWEEP_S": "15"}
+AS_OPERATORS: Final = {"TASK_LEASE_S": "60", "TASK_HEARTBEAT_S": "10", "TASK_SWEEP_S": "15", "DATABASE_POOL": "3"}
 """An orphan is taken over within a lease and a sweep."""
 
 

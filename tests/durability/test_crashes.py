@@ -12,7 +12,7 @@ from benchmarks.campaign.crash import POINTS, Point, crash_at
 from benchmarks.campaign.storm import storm
 from benchmarks.campaign.world import world
 
-AT_ONCE = 3
+AT_ONCE = 5
 EACH_ONCE = list({point.name: point for point in reversed(POINTS)}.values())
 """`make campaign` goes to all of them, also with vendors that answer at once."""
 

@@ -13,6 +13,7 @@ from tests.support.steps import KEYS, MODEL, Steps, running_steps
 
 TASKS = "/v1/images/tasks"
 DONE_S = 60.0
+ORPHANS = 4
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ async def test_another_process_polls_with_the_credential_that_was_sent(tmp_path:
     (sent_with,) = set(steps.keys["work-1"])
     assert attempt.credential == credential_id(sent_with)
     assert attempt.credential not in KEYS
+
+
+async def test_many_orphans_do_not_wait_for_a_sweep_each(tmp_path: Path, steps: Steps) -> None:
+    async with running_gateway(tmp_path, source=steps.source()) as gateway, gateway.client() as client:
+        for number in range(ORPHANS):
+            await client.post(TASKS, json={"model": MODEL, "prompt": f"cube {number}"})
+        await steps.until(lambda: all(len(steps.keys[f"work-{one + 1}"]) > 1 for one in range(ORPHANS)))
+    steps.keys.clear()
+    async with running_gateway(tmp_path, source=steps.source(), worker_tasks=1, task_sweep_s=600):
+        await steps.until(lambda: len(steps.keys) == ORPHANS)
+    assert len(steps.created) == ORPHANS
 
 
 async def test_where_that_credential_is_gone_the_others_are_tried(tmp_path: Path, steps: Steps) -> None:
