@@ -4,6 +4,7 @@ Pictures pass through in pieces, up and down: what is in memory does not depend 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -14,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, S3Store
 
+from app.core.clock import Clock
 from app.core.media import Blob, Stored, sniff
 from app.media.names import checked, is_ours, not_found, unavailable
 from app.media.spool import Spool
@@ -36,22 +38,35 @@ _VARIABLES: Final[tuple[tuple[Literal["access_key_id", "secret_access_key", "ses
     ("region", "AWS_REGION"),
 )
 _PROBE: Final = "probe"
+PROVEN_S: Final = 5.0
+"""For so long after a successful put the bucket is taken to be writable; a put that fails ends it at once."""
 _FAILURES: Final = (BaseError, OSError)
 
 
 class S3MediaStore:
     """A MediaStore in a bucket. A put returns once the bucket has the object, whole; nobody ever sees a half."""
 
-    def __init__(self, store: ObjectStore, *, spool: Spool) -> None:
+    def __init__(self, store: ObjectStore, *, spool: Spool, clock: Clock) -> None:
         """`store`: the bucket, with the prefix under which pictures live; `spool`: where they are brought to when they
         are needed here.
         """
         self._store = store
         self._spool = spool
+        self._clock = clock
         self._turns = asyncio.Semaphore(PUTS_AT_ONCE)
+        self._checking = asyncio.Lock()
+        self._proven_until = -math.inf
 
     @classmethod
-    def at(cls, url: str, *, spool: Spool, endpoint: str | None = None, env: Mapping[str, str] | None = None) -> Self:
+    def at(
+        cls,
+        url: str,
+        *,
+        spool: Spool,
+        clock: Clock,
+        endpoint: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Self:
         """The bucket behind `s3://bucket/prefix`, with `spool` as for the class.
 
         Credentials and region come from the usual AWS variables of the process; those in `env` (which knows `.env`
@@ -79,7 +94,7 @@ class S3MediaStore:
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
             config=config,
         )
-        return cls(store, spool=spool)
+        return cls(store, spool=spool, clock=clock)
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores durably. Raises: Overloaded (storage_unavailable)."""
@@ -97,7 +112,9 @@ class S3MediaStore:
                     max_concurrency=1,
                 )
         except _FAILURES as error:
+            self._proven_until = -math.inf
             raise unavailable() from error
+        self._proven_until = self._clock.monotonic() + PROVEN_S
 
     async def blob(self, name: str, *, sha256: str) -> Blob:
         """The stored bytes in a file here, which is deleted when nothing holds the blob any more.
@@ -156,8 +173,15 @@ class S3MediaStore:
             raise unavailable() from error
 
     async def check(self) -> None:
-        """Writes one byte. Raises: Overloaded (storage_unavailable) when the bucket is gone or does not take it."""
-        try:
-            await obstore.put_async(self._store, _PROBE, b"\0")
-        except _FAILURES as error:
-            raise unavailable() from error
+        """Writes one byte, unless something was written a moment ago: a bucket bills each object that is put.
+
+        Raises: Overloaded (storage_unavailable) when the bucket is gone or does not take it.
+        """
+        async with self._checking:
+            if self._clock.monotonic() < self._proven_until:
+                return
+            try:
+                await obstore.put_async(self._store, _PROBE, b"\0")
+            except _FAILURES as error:
+                raise unavailable() from error
+            self._proven_until = self._clock.monotonic() + PROVEN_S

@@ -104,7 +104,7 @@ async def open_ground(
 ) -> Ground:
     """Opens what has to be opened, and leaves on the stack how it is closed."""
     database = await stack.enter_async_context(open_database(settings))
-    media, spool = await _open_storage(stack, settings, env)
+    media, spool = await _open_storage(stack, settings, env, clock)
     source = source or await catalog_source(settings, database, clock)
     catalog, catalog_desk = await _open_catalog(source, secrets, database, env, clock)
     stack.push_async_callback(_stop, asyncio.create_task(catalog.run(), name="catalog"))
@@ -175,7 +175,9 @@ def backups_of(settings: Settings, database: Database, clock: Clock, *, actor: s
     return Backups(database, settings.data_dir / "backups", clock=clock, actor=actor)
 
 
-async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[str, str]) -> tuple[MediaStore, Spool]:
+async def _open_storage(
+    stack: AsyncExitStack, settings: Settings, env: Mapping[str, str], clock: Clock
+) -> tuple[MediaStore, Spool]:
     """Where pictures end up, and where they are until then."""
     await asyncio.to_thread(sweep, settings.unfinished_dir)
     own = await asyncio.to_thread(OwnDirectory.claim, settings.unfinished_dir)
@@ -183,19 +185,19 @@ async def _open_storage(stack: AsyncExitStack, settings: Settings, env: Mapping[
     spool = Spool(own.path / "spool", max_bytes=settings.max_spool_mb * MB)
     await spool.prepare()
     if settings.media_in_bucket:
-        return _bucket(settings, env, spool), spool
+        return _bucket(settings, env, spool, clock), spool
     room = settings.min_free_disk_mb * MB
     store = LocalMediaStore(settings.media_dir, temporary=own.path / "temporary", min_free_bytes=room)
     await store.prepare()
     return store, spool
 
 
-def _bucket(settings: Settings, env: Mapping[str, str], spool: Spool) -> MediaStore:
+def _bucket(settings: Settings, env: Mapping[str, str], spool: Spool, clock: Clock) -> MediaStore:
     try:
         from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only with the extra s3
     except ModuleNotFoundError as error:
         raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
-    return S3MediaStore.at(settings.media_url, spool=spool, endpoint=settings.media_s3_endpoint, env=env)
+    return S3MediaStore.at(settings.media_url, spool=spool, clock=clock, endpoint=settings.media_s3_endpoint, env=env)
 
 
 async def catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:

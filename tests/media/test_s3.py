@@ -12,7 +12,7 @@ from obstore.store import S3Store
 from app.core.clock import Clock
 from app.core.errors import NotFound, Overloaded
 from app.core.media import Blob
-from app.media.s3 import CHUNK_BYTES, PART_BYTES, S3MediaStore
+from app.media.s3 import CHUNK_BYTES, PART_BYTES, PROVEN_S, S3MediaStore
 from app.media.spool import Spool
 from tests.support.buckets import BUCKET, CREDENTIALS
 
@@ -29,7 +29,9 @@ async def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def store(bucket_endpoint: str, spool: Spool) -> S3MediaStore:
-    return S3MediaStore.at(f"s3://{BUCKET}/some/prefix", spool=spool, endpoint=bucket_endpoint, env=CREDENTIALS)
+    return S3MediaStore.at(
+        f"s3://{BUCKET}/some/prefix", spool=spool, clock=Clock(), endpoint=bucket_endpoint, env=CREDENTIALS
+    )
 
 
 def bucket_at(endpoint: str) -> S3Store:
@@ -125,8 +127,35 @@ async def test_e67_a_name_that_we_did_not_make_is_unknown(store: S3MediaStore, n
         await store.delete(name)
 
 
-async def test_a_healthy_bucket_passes_the_check(store: S3MediaStore) -> None:
+class HandClock(Clock):
+    """A clock that a test moves."""
+
+    at = 100.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def test_a_bucket_is_checked_by_writing_only_when_nothing_was_written_for_a_while(
+    bucket_endpoint: str, spool: Spool
+) -> None:
+    clock, bucket, probe = HandClock(), bucket_at(bucket_endpoint), "checked/probe"
+    store = S3MediaStore.at(
+        f"s3://{BUCKET}/checked", spool=spool, clock=clock, endpoint=bucket_endpoint, env=CREDENTIALS
+    )
+    await asyncio.gather(*(store.check() for _ in range(3)))
+    assert (await obstore.head_async(bucket, probe))["size"] == 1
+    await obstore.delete_async(bucket, probe)
     await store.check()
+    clock.at += PROVEN_S - 1
+    await store.put(NAME, Blob.of(b"x"))
+    clock.at += PROVEN_S - 1
+    await store.check()
+    with pytest.raises(FileNotFoundError):
+        await obstore.head_async(bucket, probe)
+    clock.at += 2
+    await store.check()
+    assert (await obstore.head_async(bucket, probe))["size"] == 1
 
 
 @pytest.mark.parametrize("bucket", ["missing", BUCKET])
@@ -136,7 +165,7 @@ async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_s
     spool: Spool,
 ) -> None:
     endpoint = bucket_endpoint if bucket == "missing" else "http://127.0.0.1:9"
-    store = S3MediaStore.at(f"s3://{bucket}", spool=spool, endpoint=endpoint, env=CREDENTIALS)
+    store = S3MediaStore.at(f"s3://{bucket}", spool=spool, clock=Clock(), endpoint=endpoint, env=CREDENTIALS)
     for attempt in (store.put(NAME, Blob.of(b"x")), store.check()):
         with pytest.raises(Overloaded) as caught:
             await attempt
@@ -146,19 +175,21 @@ async def test_h97_a_bucket_that_is_gone_or_out_of_reach_is_our_fault_and_says_s
 @pytest.mark.parametrize("url", ["file:///media", "s3:///prefix", "s3:", "https://bucket/x", ""])
 async def test_a_media_url_of_another_kind_is_refused_at_start(url: str, spool: Spool) -> None:
     with pytest.raises(ValueError):
-        S3MediaStore.at(url, spool=spool)
+        S3MediaStore.at(url, spool=spool, clock=Clock())
 
 
 async def test_everything_below_the_prefix_is_listed_and_nothing_else(bucket_endpoint: str, spool: Spool) -> None:
     store, other = (
-        S3MediaStore.at(f"s3://{BUCKET}/{prefix}", spool=spool, endpoint=bucket_endpoint, env=CREDENTIALS)
+        S3MediaStore.at(
+            f"s3://{BUCKET}/{prefix}", spool=spool, clock=Clock(), endpoint=bucket_endpoint, env=CREDENTIALS
+        )
         for prefix in ("listed", "listed-too")
     )
     await other.put(NAME, Blob.of(b"another installation's"))
+    await store.check()
     names = {f"med_{number}.png" for number in range(3)}
     for name in names:
         await store.put(name, Blob.of(b"x"))
-    await store.check()
     listed = [found async for page in store.stored() for found in page]
     assert {found.name for found in listed} == names
     assert all(found.at > 1_700_000_000 for found in listed)
