@@ -38,7 +38,6 @@ TAKES_NO_JSON: Final = {
     "/admin/vendors/{name}/probe",
     "/admin/webhooks/{delivery_id}/redeliver",
 }
-MAY_BE_A_FORM: Final = {"/v1/images/edits"}
 TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
