@@ -54,6 +54,9 @@ async def duplicates(home: World, gateways: list[Gateway], *, name: str, copies:
             # One name for all processes, or links would begin with different ports.
             headers = {"idempotency-key": name, "host": "gateway.example"}
             response = await client.post("/v1/images/generations", json=order, headers=headers)
+            while response.status_code == 503:  # not begun: asked again as its header says
+                await asyncio.sleep(0.2)
+                response = await client.post("/v1/images/generations", json=order, headers=headers)
             return response.status_code, response.content
 
     told = await asyncio.gather(*(ask(gateways[number % len(gateways)]) for number in range(copies)))
