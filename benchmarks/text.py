@@ -130,7 +130,9 @@ def _table(title: str, contestants: list[Contestant], *, rounds: int, seconds: f
     for name, all_figures in taken.items():
         best = max(all_figures, key=lambda figures: figures.requests_s)
         cpu = min(figures.cpu_us for figures in all_figures)
-        ratio = "" if name == "oneshape" else f"   oneshape is {ours / best.requests_s:.2f} of it"
+        ratio = "" if name == "oneshape" else "   answered nothing in time"
+        if ratio and best.requests_s:
+            ratio = f"   oneshape is {ours / best.requests_s:.2f} of it"
         events = f"{best.events_s:11,.0f}" if stream else f"{'':11}"
         print(
             f"{name:20}{best.requests_s:11,.0f}{events}{best.p50_ms:8.2f}{best.p99_ms:8.2f}"
