@@ -114,6 +114,7 @@ def _key_has_room(default: int | None) -> Any:
     count = (
         select(func.count())
         .where(running.c.key_id == tasks.c.key_id, running.c.status == literal_column("'in_progress'"))
+        .correlate(tasks)  # said, since two levels down it is not found: this would count pairs of tasks
         .scalar_subquery()
     )
     full = select(keys.c.id).where(keys.c.id == tasks.c.key_id, _concurrency(default) <= count)

@@ -320,3 +320,36 @@ def test_d50_any_text_is_a_url_or_is_refused(text: str) -> None:
     except (MalformedUrl, ForbiddenUrl):
         return
     assert parse_url(f"{url.scheme}://{url.authority}{url.target}") == url
+
+
+def test_a_url_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    """K: found by a fault that no test noticed, as are those below."""
+    rest = "https://a.example/"
+    assert parse_url(rest + "a" * (8192 - len(rest))).host == "a.example"
+    with pytest.raises(MalformedUrl):
+        parse_url(rest + "a" * (8193 - len(rest)))
+
+
+def test_a_name_may_be_as_long_as_dns_allows_and_no_longer() -> None:
+    name = ".".join(["a" * 49] * 5)  # 249 characters
+    assert parse_url(f"https://{name}.bcd/").host == f"{name}.bcd"
+    with pytest.raises(MalformedUrl):
+        parse_url(f"https://{name}.bcde/")
+
+
+@pytest.mark.parametrize("host", ["[::1%25eth0]", "[fe80::1%eth0]", "[::1", "[::g]", "[1.2.3.4]", "[::]x"])
+def test_d48_what_stands_in_brackets_is_an_ipv6_address(host: str) -> None:
+    with pytest.raises(MalformedUrl):
+        parse_url(f"http://{host}/")
+
+
+def test_a_sign_of_credentials_counts_only_before_the_path() -> None:
+    assert parse_url("https://a.example/x@y/?a=b@c#d@e").target == "/x@y/?a=b@c"
+    assert parse_url("https://a.example?x@y").host == "a.example"
+
+
+async def test_a_resolver_that_was_closed_looks_nothing_up() -> None:
+    resolver = SystemResolver(workers=1)
+    resolver.close()
+    with pytest.raises(RuntimeError):
+        await resolver("localhost", 80)
