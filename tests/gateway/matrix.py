@@ -24,12 +24,12 @@ WIDTH: Final = 16
 async def run() -> list[str]:
     """Prints the table; the cells that failed, and why."""
     failed: list[str] = []
-    print(f"{'':32}" + "".join(f"{dialect:{WIDTH}}" for dialect in DIALECTS))
+    print(f"{'':40}" + "".join(f"{dialect:{WIDTH}}" for dialect in DIALECTS))
     with tempfile.TemporaryDirectory() as directory:
         async with running_gateway(Path(directory)) as gateway:
             for label, row in groupby(sorted(cells(), key=_order), key=_label):
                 shown = [await _cell(gateway, cell, failed) for cell in row]
-                print(f"{label:32}" + "".join(f"{one:{WIDTH}}" for one in shown))
+                print(f"{label:40}" + "".join(f"{one:{WIDTH}}" for one in shown))
     total = sum(1 for _ in cells())
     print(f"{total - len(failed)} of {total} cells are pictures of {TALL[0]}x{TALL[1]}, decoded")
     return failed
