@@ -60,11 +60,15 @@ function reconciliation(items) {
       { label: "Vendor", cell: (row) => h("div", {}, to("/vendors", row.vendor), h("div", { class: "small muted" }, row.model)) },
       { label: "Period", cell: (row) => row.period ?? "in all" },
       number("attempts", "Attempts"), number("images", "Images"), units("charged_units", "Charged"), units("expected_units", "Expected"),
-      units("exposure_units", "Exposure"), units("billed_units", "Billed"), units("difference_units", "Beyond expected", (row) => row.billed_units > 0 && row.difference_units > 0),
+      units("exposure_units", "Exposure"), units("billed_units", "Billed"), { label: "Beyond expected", num: true, cell: beyond },
       units("margin_units", "Margin", (row) => row.margin_units < 0),
     ],
   });
 }
+
+/** What was billed beyond what we expected; nothing is known of it while there is no bill. */
+const beyond = ({ billed_units: billed, difference_units: more }) =>
+  (billed === 0 ? h("span", { class: "muted" }, "–") : h("span", { class: more > 0 && "negative" }, amount(more, { short: true })));
 
 const billTable = (items) => table({
   caption: "Bills", items, open: (bill) => link(`/bills/${bill.id}`),
