@@ -59,19 +59,18 @@ async def _killed(victim: Gateway, database: Database, number: int, after_s: flo
 
 
 async def _begun(victim: Gateway, number: int) -> list[str]:
-    """Tasks that this process admitted and owns, and their vendor has accepted."""
+    """Tasks that this process admitted and owns."""
     async with victim.client(timeout_s=BEGUN_S) as client:
-        answers = await asyncio.gather(
-            *(
-                client.post(
-                    "/v1/images/generations",
-                    json={"model": "nano-banana@uniall-tasks", "prompt": f"takeover {number}-{one}"},
-                    headers={"prefer": "respond-async"},
-                )
-                for one in range(TASKS_EACH)
-            )
-        )
-    return [answer.json()["data"]["task_id"] for answer in answers]
+
+        async def one(prompt: str) -> str:
+            order = {"model": "nano-banana@uniall-tasks", "prompt": prompt}
+            answer = await client.post("/v1/images/generations", json=order, headers={"prefer": "respond-async"})
+            while answer.status_code != 202:  # shed on a busy machine, and asked again
+                await asyncio.sleep(LOOK_S)
+                answer = await client.post("/v1/images/generations", json=order, headers={"prefer": "respond-async"})
+            return str(answer.json()["data"]["task_id"])
+
+        return await asyncio.gather(*(one(f"takeover {number}-{each}") for each in range(TASKS_EACH)))
 
 
 async def _tokens(database: Database, ids: list[str]) -> dict[str, str | None]:
