@@ -8,14 +8,14 @@ SQLITE: Final = ("-k", "not postgresql")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "app/media/guard.py": ("tests/media/test_guard.py", "tests/media/test_fetch.py"),
     "app/media/door.py": ("tests/media/test_fetch.py",),
-    "app/core/task.py": ("tests/store/test_tasks.py", *SQLITE),
+    "app/core/task.py": ("tests/store/test_task_states.py",),
     "app/core/pricing.py": ("tests/store/test_bookings.py", *SQLITE),
     "app/store/ledger.py": (
         *("tests/store/test_ledger.py", "tests/store/test_bookings.py", "tests/store/test_verify.py"),
         *SQLITE,
     ),
     "app/store/tasks.py": ("tests/store/test_tasks.py", "tests/store/test_leases.py", *SQLITE),
-    "app/store/leases.py": ("tests/store/test_leases.py", "tests/store/test_tasks.py", *SQLITE),
+    "app/store/leases.py": ("tests/store/test_leases.py", "tests/store/test_lease_details.py", *SQLITE),
     "app/store/attempts.py": ("tests/store/test_attempts.py", *SQLITE),
 }
 

@@ -173,6 +173,7 @@ async def test_an_unlimited_account_is_never_refused_and_still_counted(database:
 
 
 async def test_l15_a_capture_after_midnight_belongs_to_the_day_of_its_hold(database: Database) -> None:
+    """G93: a period is part of the hold, so no reset can come between."""
     await database.write(lambda tx: add_account(tx, units=100))
     budget = KeyBudget("key_1", 10, "day")
     late = 1_790_035_199.0  # 2026-09-21T23:59:59Z
