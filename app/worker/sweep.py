@@ -19,6 +19,8 @@ from app.worker.claim import Claims
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 100
+LOOKS: Final = 3
+"""How often tasks without an owner are looked for between two sweeps: somebody may be waiting for them."""
 DAY_S: Final = 24 * 3600.0
 
 
@@ -56,7 +58,9 @@ class Sweep:
                 self.forget_processes,
             ):
                 await self._repeat(step)
-            await self._clock.sleep(self._every_s)
+            for _ in range(LOOKS):
+                await self._clock.sleep(self._every_s / LOOKS)
+                await self._repeat(self._claims.claim_expired)
 
     async def end_overdue(self) -> int:
         """Fails and releases queued tasks whose deadline has passed (T5); how many."""
