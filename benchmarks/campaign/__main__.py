@@ -28,9 +28,11 @@ from benchmarks.campaign.replicas import outage, rolling, takeover
 from benchmarks.campaign.storm import storm
 from benchmarks.campaign.tokens import tokens
 from benchmarks.campaign.world import PRICE_UNITS, World, world
+from benchmarks.fuzz.campaign import run as fuzz
 from tests.support.databases import administer, postgresql_answers, postgresql_url
 
 DATABASE: Final = f"oneshape_campaign_{os.getpid()}"
+FUZZ_CASES: Final = 10_000
 DATABASES: Final = ("sqlite", "postgresql")
 CROWDED: Final = {"TASK_LEASE_S": "60", "TASK_HEARTBEAT_S": "10"}
 """As operators have it. Where nobody is killed, a lease of seconds only tells how busy the machine is."""
@@ -91,9 +93,17 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
         parts += [
             ("catalog changes", partial(catalog_changes.run, 4 if quick else catalog_changes.CHANGES)),
             ("scripted vendors", partial(_routing, 200 if quick else routing.REQUESTS, seed)),
+            ("fuzz", partial(_fuzz, 300 if quick else FUZZ_CASES, seed)),
             ("OpenAPI document", partial(schema.run, seed=seed, examples=3 if quick else schema.EXAMPLES)),
         ]
     return parts
+
+
+async def _fuzz(cases: int, seed: int) -> tuple[str, list[str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        figures = await fuzz(Path(directory), cases=cases, seed=seed)
+    told = ", ".join(f"{one.name} {one.cases:,} cases" for one in figures)
+    return told, [problem for one in figures for problem in one.problems]
 
 
 async def _routing(requests: int, seed: int) -> tuple[str, list[str]]:
