@@ -41,8 +41,10 @@ _CLOCK: Final = Clock()  # the machine's: connections age, whatever time it is f
 class PostgresqlBackend:
     """A PostgreSQL database behind a pool."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, pool_size: int) -> None:
         self._engine = engine
+        # Groups of many accounts wait here for a connection, not in the pool, where waiting ends in a 503 after 2 s.
+        self._groups = asyncio.Semaphore(pool_size)
         self._running: set[asyncio.Task[object]] = set()
         self._gathers: dict[str, Gather] = {}
 
@@ -52,7 +54,7 @@ class PostgresqlBackend:
         engine = create_postgresql_engine(url, pool_size=pool_size, limits=LIMITS_MS).execution_options(
             database_clock=own_clock
         )
-        backend = cls(engine)
+        backend = cls(engine, pool_size=pool_size)
         await backend.read(lambda tx: tx.exec_driver_sql("SELECT 1").scalar_one())
         return backend
 
@@ -84,7 +86,7 @@ class PostgresqlBackend:
         """Where the account's units wait; it is there as long as any does."""
         gather = self._gathers.get(account_id)
         if gather is None:
-            group = AccountGroup(account_id, self._transaction)
+            group = AccountGroup(account_id, self._group_transaction)
             gather = Gather(group.run, most=BATCH_MAX, then=lambda: self._gathers.pop(account_id))
             self._gathers[account_id] = gather
         return gather
@@ -106,6 +108,11 @@ class PostgresqlBackend:
         async with self._connected() as connection, connection.begin():
             if not flush:
                 await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+            yield connection
+
+    @asynccontextmanager
+    async def _group_transaction(self, flush: bool) -> AsyncIterator[AsyncConnection]:
+        async with self._groups, self._transaction(flush) as connection:
             yield connection
 
     async def _write(self, unit: Callable[[Connection], T], flush: bool) -> T:
