@@ -1,5 +1,6 @@
 """Which modules get faults, which tests must notice them, and which faults nobody could notice."""
 
+from pathlib import Path
 from typing import Final
 
 SQLITE: Final = ("-k", "not postgresql")
@@ -19,5 +20,8 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "app/store/attempts.py": ("tests/store/test_attempts.py", *SQLITE),
 }
 
-EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {}
-"""(path, line, fault) and the reason why it changes nothing that can be seen."""
+_ROWS: Final = (Path(__file__).parent / "equivalent.tsv").read_text("utf-8").splitlines()
+EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
+    (path, line, about): reason for path, line, about, reason in (row.split("\t") for row in _ROWS)
+}
+"""(path, line, fault) and the reason why it changes nothing that can be seen, or not on SQLite."""
