@@ -64,7 +64,7 @@ async def test_a2_neighbours_of_a_known_id_are_404_each_time(gateway: Running) -
 
 @pytest.mark.parametrize("kind", ["unknown", "right prefix", "revoked"])
 async def test_a8_every_wrong_key_costs_one_look_by_its_hash_each_time_it_is_tried(gateway: Running, kind: str) -> None:
-    """Measured by `python -m benchmarks.key_timing`; here: the same steps, so that there is nothing to measure."""
+    """The same steps for each, so that there is no difference to measure."""
     counting = Counting(gateway.services.database)
     callers = Callers(cast("Database", counting), KeyHasher(SECRET_KEY), clock=Clock())
     secret = await gateway.new_key()
