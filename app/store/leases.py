@@ -57,10 +57,13 @@ def claim(
 
 
 def claim_expired(tx: Connection, lease: Lease, *, at: float, limit: int = 1) -> tuple[Task, ...]:
-    """Moves up to `limit` tasks whose lease ran out to this lease; their attempts tell how to go on."""
+    """Moves up to `limit` tasks whose lease ran out to this lease; their attempts tell how to go on.
+
+    Never the owner's own: it is alive, and where a clock was set forward its next heartbeat prolongs them (H98).
+    """
     orphaned = (
         select(tasks.c.id)
-        .where(IN_PROGRESS, tasks.c.lease_until <= now(tx, at))
+        .where(IN_PROGRESS, tasks.c.lease_until <= now(tx, at), tasks.c.owner.is_distinct_from(lease.owner))
         .order_by(tasks.c.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)

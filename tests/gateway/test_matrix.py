@@ -5,8 +5,6 @@ import pytest
 from tests.gateway.cells import TALL, Cell, cells, picture_of
 from tests.support.gateway import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 def name(cell: Cell) -> str:
     return "-".join(
@@ -19,6 +17,7 @@ def name(cell: Cell) -> str:
     )
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("cell", list(cells()), ids=name)
 async def test_every_surface_works_with_every_dialect(gateway: Running, cell: Cell) -> None:
     assert await picture_of(gateway, cell) == TALL

@@ -82,6 +82,10 @@ async def _talk(url: str, sandbox_url: str, catalog: str, told: Told) -> None:
         account = (await admin.post("/admin/accounts", json={"name": "a", "billing": "unlimited"})).json()["id"]
         key = (await admin.post("/admin/keys", json={"account_id": account, "name": "k"})).json()
         told.client_key = key["key"]
+        bill = await admin.post(
+            "/admin/bills", params={"vendor": "google"}, content="amount\n1.00\n", headers={"content-type": "text/csv"}
+        )
+        assert bill.status_code in (200, 201), bill.text
         async with httpx.AsyncClient(
             base_url=url, headers={"authorization": f"Bearer {told.client_key}"}, timeout=30
         ) as client:
@@ -89,6 +93,7 @@ async def _talk(url: str, sandbox_url: str, catalog: str, told: Told) -> None:
         for method, pattern in TABLE:
             if method == "GET" and pattern.startswith("/admin"):
                 path = pattern.replace("{account_id}", account).replace("{key_id}", key["id"])
+                path = path.replace("{bill_id}", bill.json()["id"]).replace("{name}", "google")
                 task = (await admin.get("/admin/tasks")).json()["items"][0]["id"]
                 answer = await admin.get(path.replace("{task_id}", task))
                 assert answer.status_code == 200, said(answer)
