@@ -23,8 +23,9 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S: Final = "5"
 """How long to wait for another process's lock; a URL that ends in `?timeout=SECONDS` says otherwise."""
 
-QUICK: Final = ("synchronous = NORMAL", "wal_autocheckpoint = 0")
-"""For a connection whose commits wait for no disk: they are flushed, and moved to the database, by the others'."""
+QUICK: Final = ("synchronous = NORMAL", "wal_autocheckpoint = 0", "busy_timeout = 0")
+"""For a connection whose commits wait for no disk and no lock: others' flush them and move them to the database."""
+WAL_TRIES: Final = 10
 
 
 def advice(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None:
@@ -59,9 +60,7 @@ class SqliteBackend:
         writing = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1)
         reading = create_sqlite_engine(url, begin="BEGIN", pool_size=readers, pragmas=("query_only = ON",))
         tx = await asyncio.get_running_loop().run_in_executor(write_thread, writing.connect)
-        quick = create_sqlite_engine(
-            url.update_query_dict({"timeout": "0"}), begin="BEGIN IMMEDIATE", pool_size=1, pragmas=QUICK
-        )
+        quick = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=QUICK)
         writer = Writer(tx, write_thread, await asyncio.to_thread(quick.connect))
         return cls((quick, writing), reading, writer, (write_thread, read_threads))
 
@@ -86,6 +85,23 @@ class SqliteBackend:
     def _query(self, query: Callable[[Connection], T]) -> T:
         with self._reading.connect() as tx:
             return query(tx)
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Makes the file keep a write-ahead log. Raises: sqlite3.Error.
+
+    While another process makes it do so too, SQLite refuses at once and does not wait, as it does for a transaction:
+    so one is begun to wait for the other's end.
+    """
+    for left in reversed(range(WAL_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not left or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
 
 
 def driver_of(tx: Connection) -> sqlite3.Connection:
@@ -117,11 +133,12 @@ def create_sqlite_engine(url: URL, *, begin: str, pool_size: int, pragmas: tuple
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
-    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *pragmas)
+    settings = ("synchronous = FULL", "foreign_keys = ON", *pragmas)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
+        _log_ahead(connection)
         for setting in settings:
             connection.execute(f"PRAGMA {setting}")
 
