@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 SOURCES := $(wildcard app migrations tests benchmarks)
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --exclude-newer '7 days'
+	--exclude-newer '7 days'
 EXTRAS := --extra postgres --extra s3 --extra redis --extra otel
 
 .DEFAULT_GOAL := help
