@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from app.core.attempt import AttemptState
@@ -118,8 +119,7 @@ class Bills:
 
     async def _write(self, bill: Bill, lines: Sequence[BillLine]) -> None:
         for first in range(0, len(lines), LINES_AT_ONCE):
-            some = lines[first : first + LINES_AT_ONCE]
-            await self._database.write(lambda tx, some=some: bills.add_lines(tx, some))  # type: ignore[misc]
+            await self._database.write(partial(bills.add_lines, lines=lines[first : first + LINES_AT_ONCE]))
         change = self._change("bill.imported", bill, before=False)
 
         def unit(tx: Tx) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -110,7 +110,7 @@ class ChatBooks:
         The future raises: InternalError: the database has been away for a minute, and gets it when it is back; an error
         for a charge that was settled before.
         """
-        hold = bill.hold if bill.held else Hold(*_at_once(bill.hold, chat.units))
+        hold = bill.hold if bill.held else replace(bill.hold, units=chat.units)  # made together with its capture
         if bill.keeping is None or said is None:
             return self._add(settlement=Settlement(chat, hold, bill.held))
         settled = self._add(settlement=Settlement(chat, hold, bill.held, bill.keeping.keep(said)))
@@ -146,11 +146,11 @@ class ChatBooks:
         """
         holds = [entry for entry in batch if entry.hold is not None]
         settlements = [entry for entry in batch if entry.settlement is not None]
-        # A hold alone needs no flush: it keeps others within the budget, and is worth nothing without its settlement,
-        # whose flush takes it to the disk before the client has the end of its answer.
         error: Exception | None = None
         refusals: Sequence[InsufficientQuota | None] = [None] * len(holds)
         try:
+            # A hold alone needs no flush: it keeps others within the budget, and is worth nothing without its
+            # settlement, whose flush takes it to the disk before the client has the end of its answer.
             refusals = await self._database.write(lambda tx: _book(tx, holds, settlements), flush=bool(settlements))
         except Exception as failure:  # noqa: BLE001 -- whoever waits is told
             if len(batch) > 1 and not isinstance(failure, Overloaded):
@@ -270,11 +270,6 @@ def _bill(
         work=work,
     )
     return Bill(hold, bool(units), caller, model, request, keeping)
-
-
-def _at_once(hold: Hold, units: int) -> tuple[Any, ...]:
-    """The hold that is made together with its capture."""
-    return (hold.charge_id, hold.account_id, hold.key, units, hold.price, hold.at, hold.period)
 
 
 @lru_cache(maxsize=1024)

@@ -39,7 +39,10 @@ class LostTexts:
         self._look_round_at = clock.monotonic() + silent_s
 
     async def end(self) -> int:
-        """Releases what gone processes held; how many requests. Raises: Overloaded (storage_unavailable)."""
+        """Releases all that gone processes held. Answers 0: nothing is left for a sweep to ask for again.
+
+        Raises: Overloaded (storage_unavailable).
+        """
         at, now = self._clock.now(), self._clock.monotonic()
         silent = await self._database.read(lambda tx: fleet.silent(tx, at=at, seconds=self._silent_s))
         self._seen = {process: self._seen.get(process, now) for process in silent}
@@ -51,7 +54,7 @@ class LostTexts:
         self._ended, self._look_round_at = frozenset(gone), now + LOOK_ROUND_S
         if ended:
             log.warning("texts.interrupted", requests=ended)
-        return 0  # all of it is done at once: there is nothing to be asked for again
+        return 0
 
     async def _lost(self, gone: Collection[str], at: float) -> list[Hold]:
         """Open holds of processes that are gone, or that said goodbye: the young ones may be of one not yet known."""

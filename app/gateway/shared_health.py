@@ -13,7 +13,7 @@ from app.core.errors import GatewayError
 from app.store import fleet, vendor_health
 from app.store.database import Database, Tx
 from app.store.vendor_health import Finding, Heard
-from app.upstream.bulletin import OF_VENDOR, Bulletin, of_credential, of_model
+from app.upstream.bulletin import Bulletin, model_of, of_credential, of_model
 from app.upstream.credentials import credential_id
 from app.upstream.health import News
 from app.upstream.pool import VendorPool
@@ -99,17 +99,14 @@ class SharedHealth:
         for one in self._pool.credentials(vendor).health(vendor.api_keys, now):
             if of_credential(one.id) == subject:
                 return Finding(vendor.name, subject, "open", one.refusals, one.rest_s)
-        model = subject.removeprefix(of_model("")) if subject != OF_VENDOR else None
-        watched = self._pool.watched(vendor, model)
+        watched = self._pool.watched(vendor, model_of(subject))
         news = watched.breaker.news(now)
         return Finding(vendor.name, subject, news.state, news.openings, news.rest_s, watched.pace.usual_s(now))
 
     def _take_over(self, heard: Heard) -> None:
         finding = heard.finding
-        key, word = (
-            (finding.vendor, finding.subject),
-            (heard.changed_at, heard.process, finding.state, finding.openings),
-        )
+        key = finding.vendor, finding.subject
+        word = heard.changed_at, heard.process, finding.state, finding.openings
         vendor = self._catalog().vendors.get(finding.vendor)
         if vendor is None or self._heard.get(key) == word:
             return
@@ -122,8 +119,7 @@ class SharedHealth:
                         secret, rest_s=finding.rest_s, refusals=finding.openings, now=now
                     )
             return
-        model = finding.subject.removeprefix(of_model("")) if finding.subject != OF_VENDOR else None
-        watched = self._pool.watched(vendor, model)
+        watched = self._pool.watched(vendor, model_of(finding.subject))
         watched.breaker.heard(News(finding.state, finding.openings, finding.rest_s), ago_s=heard.ago_s, now=now)
         if finding.usual_s is not None:
             watched.pace.told(finding.usual_s)

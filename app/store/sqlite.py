@@ -32,7 +32,8 @@ def advice(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None
     """What an operator should know about the SQLite library, or None.
 
     Before 3.51.3, and in 3.52, two connections that checkpoint at once may lose a commit (the "WAL reset" bug, see
-    sqlite.org's list of changes). Here only one writes and checkpoints; another process would bring the bug back.
+    sqlite.org's list of changes). Here two write, never at once, and only one of them checkpoints; another process
+    would bring the bug back.
     """
     if version >= (3, 53) or (3, 51, 3) <= version < (3, 52):
         return None

@@ -25,7 +25,10 @@ class Writer:
         self._gather = Gather(self._transaction)
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
-        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting."""
+        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting.
+
+        What needs no flush is run here and now, unless the thread is at work or another process writes.
+        """
         if not flush and self._gather.idle:
             try:
                 return self._at_once(unit)

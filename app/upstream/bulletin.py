@@ -17,6 +17,11 @@ def of_credential(credential: str) -> str:
     return f"credential:{credential}"
 
 
+def model_of(subject: str) -> str | None:
+    """The model that a subject is about; None: it is about the whole vendor. Not for the subject of a credential."""
+    return None if subject == OF_VENDOR else subject.removeprefix(of_model(""))
+
+
 class Bulletin:
     """Gathers what has changed, by vendor and subject. What it is now is read when it is told, so nothing is stale."""
 
