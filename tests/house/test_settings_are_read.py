@@ -8,7 +8,7 @@ from tests.house.repository import ROOT, python_files, tree
 
 def read_settings_of_process() -> set[str]:
     """Every `settings.NAME` where settings may be read, and `self.NAME` in the settings' own properties."""
-    files = [*python_files("app/wiring", "app/cli"), ROOT / "app/main.py", ROOT / "app/settings.py"]
+    files = [*python_files("app/wiring", "app/cli", "app/settings"), ROOT / "app/main.py"]
     return {
         node.attr
         for path in files

@@ -1,13 +1,9 @@
 """Every setting of the process, read once from the environment and `.env` by main, wiring and cli; never a global."""
 
 import ipaddress
-import json
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -17,8 +13,9 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.settings.strength import weakness
+
 PREFIX: Final = "ONESHAPE_"
-MIN_SECRET_CHARS: Final = 16
 
 Network = IPv4Network | IPv6Network
 
@@ -26,8 +23,6 @@ Network = IPv4Network | IPv6Network
 # them, since clouds answer their instances' credentials there.
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
 _DATABASE = re.compile(r"(?:sqlite\+aiosqlite:///|postgresql\+asyncpg://).+")
-# Words of well-known default secrets; they add nothing to a secret's length (fault case A11).
-_KNOWN_WORDS = re.compile(r"sk-1234|changeme|change-me|secret|password|admin|default|example|test", re.IGNORECASE)
 
 
 class SettingsInvalid(Exception):
@@ -288,15 +283,6 @@ class Settings(BaseSettings):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """The two secrets of an installation. `generated`: this call made them, so they are to be printed once."""
-
-    admin_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    generated: bool = False
-
-
 def read_settings(*, env_file: Path = Path(".env"), **overrides: Any) -> Settings:
     """The settings of the environment over those of `env_file`; `overrides` (the command line's) go before both.
 
@@ -321,42 +307,6 @@ def unknown_settings(variables: Mapping[str, str]) -> list[str]:
     return sorted(name for name in variables if name.startswith(PREFIX) and name.upper() not in known)
 
 
-def ensure_secrets(settings: Settings) -> Secrets:
-    """The secrets set, or on one machine those of `DATA_DIR/secrets.json`, made (mode 0600) when there is none.
-
-    Raises:
-        SettingsInvalid: the file cannot be read or made, or is not what was written.
-    """
-    admin, secret = settings.admin_key, settings.secret_key
-    if admin is not None and secret is not None:
-        return Secrets(admin.get_secret_value(), secret.get_secret_value())
-    path = settings.data_dir / "secrets.json"
-    try:
-        generated = not path.exists() and _make_secrets(path)
-        kept = json.loads(path.read_text("utf-8"))
-        return Secrets(
-            admin.get_secret_value() if admin else _kept(kept["admin_key"]),
-            secret.get_secret_value() if secret else _kept(kept["secret_key"]),
-            generated,
-        )
-    except OSError as error:
-        raise SettingsInvalid([f"{path}: {error.strerror}"]) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SettingsInvalid([f"{path} does not hold the generated secrets; restore it, or set both keys"]) from error
-
-
-def weakness(secret: str) -> str | None:
-    """Why a secret is too weak to start with, or None. Words of known defaults do not count towards its length."""
-    if not secret:
-        return "is empty: set it, or leave the variable out"
-    if not secret.isascii() or not secret.isprintable() or " " in secret:
-        return "must be printable ASCII without spaces"
-    rest = _KNOWN_WORDS.sub("", secret)
-    if len(rest) < MIN_SECRET_CHARS or len(set(rest)) < MIN_SECRET_CHARS // 3:
-        return f"is too weak: at least {MIN_SECRET_CHARS} characters that are no known default and not all alike"
-    return None
-
-
 def parse_networks(text: str) -> tuple[Network, ...]:
     """A comma list of CIDRs; `true` is every private network but link-local, `false` or nothing is none.
 
@@ -367,27 +317,6 @@ def parse_networks(text: str) -> tuple[Network, ...]:
         return ()
     parts = _PRIVATE if text.strip().lower() in {"true", "yes", "1"} else text.split(",")
     return tuple(ipaddress.ip_network(part.strip()) for part in parts if part.strip())
-
-
-def _make_secrets(path: Path) -> bool:
-    """Writes new secrets beside `path` and links them there: of two starting processes one wins and both agree."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = {"admin_key": "adm-" + secrets.token_urlsafe(32), "secret_key": secrets.token_urlsafe(48)}
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".secrets-", encoding="utf-8") as file:
-        json.dump(made, file)
-        file.flush()
-        os.fsync(file.fileno())
-        try:
-            os.link(file.name, path)
-        except FileExistsError:
-            return False
-    return True
-
-
-def _kept(secret: object) -> str:
-    if not isinstance(secret, str) or weakness(secret):
-        raise ValueError("not a secret that was generated")
-    return secret
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:
