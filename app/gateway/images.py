@@ -1,6 +1,7 @@
 """The use case: a client asks for pictures and gets them, or a clear error, and every unit is accounted for."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.core.errors import GatewayError, Overloaded
@@ -81,7 +82,8 @@ class Images:
         Raises: GatewayError, as the task's error says.
         """
         if order.doing is not None:
-            await self._begun_here(order.doing, order.task_id)
+            with suppress(GatewayError):  # not even a failure could be written: the next owner of the task will
+                await asyncio.shield(order.doing)
         rows = await self._watch.outcome(order.task_id, account_id=order.account_id)
         try:
             return await self._views.answer(rows, base_url=base_url, with_bytes=with_bytes)
@@ -89,13 +91,6 @@ class Images:
             if rows.task.status is not TaskStatus.SUCCEEDED:
                 raise  # that is the task's own error
             raise untold(order.task_id) from error  # the picture is paid for, and cannot be read now
-
-    async def _begun_here(self, doing: "asyncio.Task[None]", task_id: str) -> None:
-        try:
-            await asyncio.shield(doing)
-        except GatewayError as error:
-            # Not even the failure could be written. Whether a vendor was paid is for the task's next owner to find out.
-            raise untold(task_id) from error
 
     async def _joined(self, account_id: str, task_id: str) -> Order:
         task = (await self._watch.look(task_id, account_id=account_id)).task

@@ -113,3 +113,12 @@ async def test_a_client_whose_vendor_was_asked_is_not_told_to_try_again_while_th
     task = await world.the_task()
     assert (answer.status_code, task.status, task.units) == (200, TaskStatus.SUCCEEDED, PRICE_UNITS)
     assert answer.json()["oneshape"]["task_id"] == task.id
+
+
+async def test_a_request_whose_intent_was_not_recorded_is_done_by_the_next_owner_and_answered(world: World) -> None:
+    world.steps.done = True
+    world.relay.lose_commit_of(b"att_")
+    answer = await world.post(GENERATIONS, "intended")
+    task = await world.the_task()
+    assert (answer.status_code, task.status, task.units) == (200, TaskStatus.SUCCEEDED, PRICE_UNITS)
+    assert world.steps.created == ["intended"]
