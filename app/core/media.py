@@ -161,6 +161,10 @@ class MediaStore(Protocol):
         """The stored bytes in chunks, from `start`. Raises: NotFound (media_not_found)."""
         ...
 
+    async def address(self, name: str, *, seconds: float) -> str | None:
+        """Where a GET brings the bytes without us, for so long; None: nowhere else. Raises: NotFound, Overloaded."""
+        ...
+
     async def delete(self, name: str) -> None:
         """Erases; a missing name is no error."""
         ...

@@ -63,6 +63,10 @@ class LocalMediaStore:
                 yield chunk
                 length = None if length is None else length - len(chunk)
 
+    async def address(self, name: str, *, seconds: float) -> str | None:
+        """None: a directory serves nobody."""
+        return None
+
     async def delete(self, name: str) -> None:
         """Erases; a missing name is no error. Raises: Overloaded (storage_unavailable)."""
         await asyncio.to_thread(_erase, self._path(name))

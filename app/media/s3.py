@@ -46,11 +46,12 @@ _FAILURES: Final = (BaseError, OSError)
 class S3MediaStore:
     """A MediaStore in a bucket. A put returns once the bucket has the object, whole; nobody ever sees a half."""
 
-    def __init__(self, store: ObjectStore, *, spool: Spool, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, *, spool: Spool, clock: Clock, signing: S3Store | None = None) -> None:
         """`store`: the bucket, with the prefix under which pictures live; `spool`: where they are brought to when they
-        are needed here.
+        are needed here. `signing`: the same, under the name by which clients reach it; None: they do not.
         """
         self._store = store
+        self._signing = signing
         self._spool = spool
         self._clock = clock
         self._turns = asyncio.Semaphore(PUTS_AT_ONCE)
@@ -66,48 +67,31 @@ class S3MediaStore:
         clock: Clock,
         endpoint: str | None = None,
         env: Mapping[str, str] | None = None,
+        presigned: bool = False,
+        public_endpoint: str | None = None,
     ) -> Self:
         """The bucket behind `s3://bucket/prefix`, with `spool` as for the class.
 
         Credentials and region come from the usual AWS variables of the process; those in `env` (which knows `.env`
-        too) go before them. `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`).
+        too) go before them. `endpoint`: another service that speaks S3 (`MEDIA_S3_ENDPOINT`). `presigned`: clients may
+        be sent there, or to `public_endpoint` where that is its name for them.
 
         Raises: ValueError for another kind of URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme != "s3" or not parts.netloc:
-            raise ValueError("the media URL must look like s3://bucket/prefix")
-        config: S3Config = {}
-        for field, variable in _VARIABLES:
-            if value := (env or {}).get(variable):
-                config[field] = value
-        if endpoint is not None:
-            config["endpoint"] = endpoint
-        store = S3Store(
-            parts.netloc,
-            prefix=parts.path.strip("/") or None,
-            client_options={
-                "allow_http": endpoint is not None and endpoint.startswith("http://"),
-                "connect_timeout": timedelta(seconds=5),
-                "timeout": timedelta(seconds=60),
-            },
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
-            config=config,
-        )
-        return cls(store, spool=spool, clock=clock)
+        signing = _bucket(url, public_endpoint or endpoint, env or {}) if presigned else None
+        return cls(_bucket(url, endpoint, env or {}), spool=spool, clock=clock, signing=signing)
 
     async def put(self, name: str, blob: Blob) -> None:
         """Stores durably. Raises: Overloaded (storage_unavailable)."""
         content = blob.data if blob.path is None else blob.path
         assert content is not None, "a blob is in a file or in memory"
-        mime = sniff(blob.head) or "application/octet-stream"
         try:
             async with self._turns:
                 await obstore.put_async(
                     self._store,
                     checked(name),
                     content,
-                    attributes={"Content-Type": mime},
+                    attributes=_told(name, blob),
                     chunk_size=PART_BYTES,
                     max_concurrency=1,
                 )
@@ -152,6 +136,18 @@ class S3MediaStore:
         except _FAILURES as error:
             raise unavailable() from error
 
+    async def address(self, name: str, *, seconds: float) -> str | None:
+        """A presigned URL, good for a GET that begins within `seconds`; None where clients are not sent to the bucket.
+
+        Raises: NotFound (media_not_found): no name of ours; Overloaded (storage_unavailable): nothing can be signed.
+        """
+        if self._signing is None:
+            return None
+        try:
+            return await obstore.sign_async(self._signing, "GET", checked(name), timedelta(seconds=seconds))
+        except _FAILURES as error:
+            raise unavailable() from error
+
     async def delete(self, name: str) -> None:
         """Erases; a missing name is no error. Raises: Overloaded (storage_unavailable)."""
         try:
@@ -185,3 +181,35 @@ class S3MediaStore:
             except _FAILURES as error:
                 raise unavailable() from error
             self._proven_until = self._clock.monotonic() + PROVEN_S
+
+
+def _bucket(url: str, endpoint: str | None, env: Mapping[str, str]) -> S3Store:
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise ValueError("the media URL must look like s3://bucket/prefix")
+    config: S3Config = {}
+    for field, variable in _VARIABLES:
+        if value := env.get(variable):
+            config[field] = value
+    if endpoint is not None:
+        config["endpoint"] = endpoint
+    return S3Store(
+        parts.netloc,
+        prefix=parts.path.strip("/") or None,
+        client_options={
+            "allow_http": endpoint is not None and endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=5),
+            "timeout": timedelta(seconds=60),
+        },
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
+        config=config,
+    )
+
+
+def _told(name: str, blob: Blob) -> dict[str, str]:
+    """What the bucket says of a picture to whom it gives it: as much of what we would say as it can."""
+    return {
+        "Content-Type": sniff(blob.head) or "application/octet-stream",
+        "Content-Disposition": f'inline; filename="{name}"',
+        "Cache-Control": "private, max-age=3600, immutable",
+    }

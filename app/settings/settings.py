@@ -57,6 +57,14 @@ class Settings(BaseSettings):
         "Default: files in DATA_DIR.",
     )
     media_s3_endpoint: str | None = Field(None, description="The S3-compatible store's address, outside of AWS.")
+    media_delivery: Literal["proxied", "presigned"] = Field(
+        "proxied",
+        description="How links to pictures in a bucket are answered: proxied: with the bytes; presigned: with a 302 to "
+        "the bucket, good for five minutes at most.",
+    )
+    media_s3_public_endpoint: str | None = Field(
+        None, description="The bucket's address for clients that are sent to it, where it has another one for us."
+    )
     media_ttl_hours: int = Field(168, ge=1, le=87_600, description="Results are erased after this; task rows stay.")
     media_link_ttl_s: int = Field(
         3600, ge=60, le=604_800, description="How long a signed link to a result is good for."
@@ -248,14 +256,14 @@ class Settings(BaseSettings):
             raise ValueError("must be file://PATH or s3://BUCKET/PREFIX")
         return url
 
-    @field_validator("public_url", "media_s3_endpoint")
+    @field_validator("public_url", "media_s3_endpoint", "media_s3_public_endpoint")
     @classmethod
     def _web_address(cls, url: str | None) -> str | None:
         if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#@]*", url):
             raise ValueError("must be an http or https address without credentials, query and fragment")
         return url.rstrip("/") if url is not None else None
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "media_delivery", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -278,6 +286,8 @@ class Settings(BaseSettings):
             raise ValueError(f"with PostgreSQL {' and '.join(PREFIX + name for name in unset)} must be set")
         if self.task_lease_s < 3 * self.task_heartbeat_s:
             raise ValueError(f"{PREFIX}TASK_LEASE_S must be at least three times {PREFIX}TASK_HEARTBEAT_S")
+        if self.media_delivery == "presigned" and not self.media_in_bucket:
+            raise ValueError(f"{PREFIX}MEDIA_DELIVERY=presigned needs a bucket in {PREFIX}MEDIA_URL")
         if self.grace_hard_s < self.grace_s:
             raise ValueError(f"{PREFIX}GRACE_HARD_S must not be below {PREFIX}GRACE_S")
         return self

@@ -197,7 +197,15 @@ def _bucket(settings: Settings, env: Mapping[str, str], spool: Spool, clock: Clo
         from app.media.s3 import S3MediaStore  # noqa: PLC0415 - there only with the extra s3
     except ModuleNotFoundError as error:
         raise SettingsInvalid([f"{PREFIX}MEDIA_URL: install oneshape[s3] to keep pictures in a bucket"]) from error
-    return S3MediaStore.at(settings.media_url, spool=spool, clock=clock, endpoint=settings.media_s3_endpoint, env=env)
+    return S3MediaStore.at(
+        settings.media_url,
+        spool=spool,
+        clock=clock,
+        endpoint=settings.media_s3_endpoint,
+        env=env,
+        presigned=settings.media_delivery == "presigned",
+        public_endpoint=settings.media_s3_public_endpoint,
+    )
 
 
 async def catalog_source(settings: Settings, database: Database, clock: Clock) -> Source:

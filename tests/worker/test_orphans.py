@@ -8,11 +8,14 @@ import pytest
 from app.core.clock import Clock
 from app.core.media import Blob
 from app.media.local import LocalMediaStore
+from app.media.s3 import S3MediaStore
+from app.media.spool import Spool
 from app.store import media
 from app.store.database import Database, Tx
 from app.store.media import Media
 from app.worker.orphans import DAY_S, Orphans
 from tests.store.rows import NOW, a_task, add_account, admit
+from tests.support.buckets import BUCKET, CREDENTIALS, bucket_endpoint  # noqa: F401 - a fixture
 from tests.support.databases import (  # noqa: F401 - fixtures are found by name
     database,
     database_url,
@@ -103,3 +106,25 @@ async def test_an_empty_database_erases_nothing(
 ) -> None:
     await stored_at(store, "med_somebodys", OLD)
     assert await Orphans(database, store, clock=StillClock(), task_deadline_s=DEADLINE_S).sweep() == 0
+
+
+class Tomorrow(Clock):
+    def now(self) -> float:
+        return super().now() + DAY_S + DEADLINE_S + 60
+
+
+async def test_an_orphan_in_a_bucket_is_erased_as_one_in_a_directory(
+    database: Database,  # noqa: F811 - the fixture
+    bucket_endpoint: str,  # noqa: F811 - the fixture
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path / "spool", max_bytes=2**20)
+    url = f"s3://{BUCKET}/{database.dialect}"
+    bucket = S3MediaStore.at(url, spool=spool, clock=Clock(), endpoint=bucket_endpoint, env=CREDENTIALS)
+    await database.write(lambda tx: add_account(tx, units=100))
+    await database.write(lambda tx: a_row(tx, "med_known"))
+    for media_id in ("med_known", "med_orphan"):
+        await bucket.put(f"{media_id}.png", Blob.of(b"picture"))
+    assert await Orphans(database, bucket, clock=Clock(), task_deadline_s=DEADLINE_S).sweep() == 0
+    assert await Orphans(database, bucket, clock=Tomorrow(), task_deadline_s=DEADLINE_S).sweep() == 1
+    assert [found.name async for page in bucket.stored() for found in page] == ["med_known.png"]

@@ -40,6 +40,7 @@ _NAME: Final = Parameter("name", "path", TEXT, "The picture's id and extension."
 _SIGNED: Final = (
     Parameter("exp", "query", TEXT, "Until when the link is good."),
     Parameter("sig", "query", TEXT, "The link's signature."),
+    Parameter("proxied", "query", one_of("true"), "For who cannot follow a 302 to the bucket."),
 )
 
 _ASKS: Final = (400, 401, 403, 404, 429, 500, 503)
@@ -70,7 +71,7 @@ _MEDIA: Final = Operation(
     errors=(400, 403, 404, 410, 500, 503),
     parameters=(_NAME, *_SIGNED),
     headers=("etag", "accept-ranges"),
-    also={206: shapes.PICTURE_BYTES, 304: {}, 416: {}},
+    also={206: shapes.PICTURE_BYTES, 302: {}, 304: {}, 416: {}},
     guard=None,
 )
 

@@ -8,10 +8,10 @@ import { open } from "./dialog.js";
 const KEPT_MS = 30 * 60_000;
 const links = new Map();
 
-/** The address of a picture on this host: links may name the public one, which the page's policy keeps out. */
+/** The address of a picture on this host: links may name the public one or lead to a bucket, which the page's policy keeps out. */
 export function here(url) {
   const at = url.indexOf("/v1/media/");
-  return at < 0 ? url : url.slice(at);
+  return at < 0 ? url : `${url.slice(at)}&proxied=true`;
 }
 
 /** A picture with its size under it; a click shows it large. */
