@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fuzz import proxied, smuggling, straight
 from benchmarks.fuzz.bodies import SEEDS
-from benchmarks.fuzz.campaign import run_bodies, run_vendors, run_wire
+from benchmarks.fuzz.campaign import QUICK, run_bodies, run_straight, run_vendors, run_wire
 from benchmarks.fuzz.figures import Figures
 from benchmarks.fuzz.mutations import mutated_document
 
@@ -28,6 +29,32 @@ async def test_no_mutated_bytes_hang_crash_or_are_answered_in_another_shape(tmp_
     figures = await run_wire(tmp_path, cases=200, seed=SEED)
     assert figures.problems == []
     assert {200, 400, 408} <= set(figures.statuses)
+
+
+async def test_a_second_reader_of_the_same_bytes_finds_the_same_requests() -> None:
+    """C37, C38: every way known to hide one request in another."""
+    figures = await run_straight(cases=100, seed=SEED)
+    assert figures.problems == []
+    assert {200, 400, 405} <= set(figures.statuses)
+
+
+@pytest.mark.skipif(proxied.NGINX is None, reason="there is no nginx here")
+async def test_nothing_reaches_the_gateway_that_nginx_did_not_send(tmp_path: Path) -> None:
+    """C37, C38: some of the ways; all of them are `python -m benchmarks.fuzz`."""
+    figures = await proxied.run(tmp_path, smuggling.cases()[::8], limits=QUICK, seed=SEED)
+    assert figures.problems == []
+    assert figures.statuses[200] > 40
+
+
+def test_a_request_that_only_one_reader_finds_is_a_problem() -> None:
+    both, hidden = ("/case-1", "d1"), (f"{smuggling.HIDDEN}1", "d2")
+    assert straight.difference([both], [both, hidden]) is None, "h11 may go on where the gateway refuses"
+    assert straight.difference([both, hidden], [both])
+    assert straight.difference([("/case-1", "d2")], [both])
+    account = json.dumps({"path": "/case-1", "upstream": "200", "seen": "d1"})
+    assert proxied.differences(account, [both]) == []
+    assert len(proxied.differences(account, [both, hidden])) == len(proxied.differences(account, [both, both])) == 1
+    assert len(proxied.differences(account.replace("200", ""), [both])) == 1, "nginx answered by itself"
 
 
 async def test_no_mutated_vendor_answer_is_a_500_or_costs_without_a_picture(tmp_path: Path) -> None:
