@@ -49,8 +49,7 @@ def billed_units(amount: str) -> int:
 
 def currency_of(units: int) -> str:
     """Units as a decimal text of the currency, without trailing zeros: 134000 is "0.134"."""
-    text = f"{Decimal(units).scaleb(-6):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{Decimal(units).scaleb(-6):f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,15 @@ SWAPS: Final = dict(PAIRS) | {second: first for first, second in PAIRS} | {ast.M
 LISTS: Final = (ast.Tuple, ast.List, ast.Set)
 TELLING: Final = frozenset({"log", "warn", "info", "debug", "error"})
 """What a program says of itself is not what it does."""
+TYPES: Final = frozenset({"Literal", "Callable", "Awaitable", "dict", "list", "tuple", "set"})
+"""Generic types: what stands in their brackets is for the type checker."""
+SQL: Final = re.compile(r"\s*(?:SELECT|INSERT|UPDATE)\s")
+IN_SQL: Final = (
+    *((" <> ", " = "), (" = ", " <> "), (" > ", " >= "), (" < ", " <= "), (" AND ", " OR "), (" OR ", " AND ")),
+    *(("IS NULL", "IS NOT NULL"), (" NOT ", " "), (" IN (", " NOT IN ("), ("LEFT JOIN", "JOIN"), ("THEN -", "THEN ")),
+    *((" -coalesce", " coalesce"), (" 0)", " 1)"), (" > 1 ", " > 2 "), (" WHERE ", " WHERE true OR ")),
+)
+"""Statements that are written out: what stands in the place of what, each occurrence alone."""
 
 Change = Callable[[ast.AST], ast.AST | None]
 """Takes a node's copy and returns what stands in its place; None takes a statement away."""
@@ -62,6 +72,8 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params", "bases", "msg"):
             continue
+        if isinstance(node, ast.Subscript) and _name(node.value) in TYPES:
+            continue
         if isinstance(node, ast.Raise) and name in ("exc", "cause"):
             continue  # its words; that it is raised is a fault of its own
         for child in value if isinstance(value, list) else [value]:
@@ -99,11 +111,23 @@ def _changed_values(node: ast.AST, parent: ast.AST) -> Iterator[tuple[str, Chang
             yield f"{value} -> {not value}", lambda copied: ast.Constant(not copied.value)  # type: ignore[attr-defined]
         case ast.Constant(value=int(value)):
             yield f"{value} -> {value + 1}", lambda copied: ast.Constant(copied.value + 1)  # type: ignore[attr-defined]
+        case ast.Constant(value=str(value)) if SQL.match(value):
+            for old, new in IN_SQL:
+                for at, found in enumerate(re.finditer(re.escape(old), value)):
+                    yield f"SQL {at}: {old}->{new}", _rewritten(found.span(), new)
         case _:
             pass
     if isinstance(node, LISTS) and len(node.elts) > 1 and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
         for at in range(len(node.elts)):
             yield f"entry {at} gone", _without(at)
+
+
+def _rewritten(span: tuple[int, int], new: str) -> Change:
+    def change(copied: ast.AST) -> ast.AST:
+        value: str = copied.value  # type: ignore[attr-defined]  # it is a text
+        return ast.Constant(value[: span[0]] + new + value[span[1] :])
+
+    return change
 
 
 def _swapped(copied: ast.AST) -> ast.AST:
@@ -139,7 +163,7 @@ def _without_argument(at: int) -> Change:
 
 
 def _name(node: ast.AST) -> str:
-    """The last name of what is called."""
+    """The last name of what is called or named."""
     call = node.value if isinstance(node, ast.Await) else node
     called = call.func if isinstance(call, ast.Call) else call
     return getattr(called, "attr", getattr(called, "id", ""))
