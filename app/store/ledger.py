@@ -208,26 +208,6 @@ def entries(
     return page(found, [str(entry.seq) for entry in found], limit=limit)
 
 
-def open_holds(tx: Connection, *, after_seq: int, before: float, limit: int) -> tuple[Entry, ...]:
-    """Holds without a resolution, made before unix seconds `before`, oldest first, from `after_seq` on.
-
-    Reads the ledger from there, so a sweeper remembers the sequence before which everything is resolved.
-    """
-    resolution = ledger_entries.alias()
-    resolved = select(resolution.c.seq).where(
-        resolution.c.charge_id == ledger_entries.c.charge_id,
-        resolution.c.kind.in_((literal_column("'capture'"), literal_column("'release'"))),
-    )
-    query = (
-        select(ledger_entries)
-        .where(ledger_entries.c.seq > after_seq, ledger_entries.c.kind == "hold", ledger_entries.c.at < before)
-        .where(~resolved.exists())
-        .order_by(ledger_entries.c.seq)
-        .limit(limit)
-    )
-    return tuple(_entry(row) for row in tx.execute(query))
-
-
 def _hold_on_period(tx: Connection, key_id: str, period: str, *, units: int, budget_units: int) -> None:
     values = {"_key": key_id, "_period": period, "_units": units, "_budget": budget_units}
     if tx.execute(_HOLD_ON_PERIOD, values).rowcount == 1:

@@ -14,7 +14,7 @@ from app.store.accounts import Account
 from app.store.database import Database
 from app.store.ledger import KeyBudget, period_of
 from app.store.ledger_verify import verify
-from tests.store.rows import NOW, add_account, add_key, hold, hold_on_key
+from tests.store.rows import NOW, add_account, hold, hold_on_key
 
 
 async def the_account(database: Database, account_id: str = "acc_1") -> Account:
@@ -231,14 +231,3 @@ async def test_entries_are_paged_by_sequence_newest_first(database: Database) ->
     second = await database.read(lambda tx: ledger.entries(tx, kind="hold", after=after, limit=3))
     assert [entry.charge_id for entry in second.items] == ["task_0"]
     assert not second.has_more
-
-
-async def test_l5_a_sweeper_finds_holds_that_nothing_has_resolved(database: Database) -> None:
-    await database.write(lambda tx: add_account(tx, units=100))
-    await database.write(lambda tx: add_key(tx, "key_2"))
-    for number in range(3):
-        await database.write(partial(hold, charge_id=f"chat_{number}", units=1, at=NOW + number))
-    await database.write(lambda tx: ledger.release(tx, charge_id="chat_0", reason="test", at=NOW))
-    found = await database.read(lambda tx: ledger.open_holds(tx, after_seq=0, before=NOW + 2, limit=10))
-    assert [entry.charge_id for entry in found] == ["chat_1"]
-    assert await database.read(lambda tx: ledger.open_holds(tx, after_seq=found[0].seq, before=NOW + 2, limit=10)) == ()
