@@ -50,11 +50,14 @@ class KeyHasher:
     """Turns a key's secret into what is stored and looked up: HMAC-SHA256, so that the table alone opens nothing."""
 
     def __init__(self, secret_key: str) -> None:
-        self._key = hmac.digest(secret_key.encode(), b"oneshape client keys v1", hashlib.sha256)
+        key = hmac.digest(secret_key.encode(), b"oneshape client keys v1", hashlib.sha256)
+        self._keyed = hmac.new(key, digestmod=hashlib.sha256)  # OpenSSL looks the algorithm up anew for each new one
 
     def hash(self, secret: str) -> str:
         """The hash in hex."""
-        return hmac.digest(self._key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+        hashing = self._keyed.copy()
+        hashing.update(secret.encode("utf-8", "surrogatepass"))
+        return hashing.hexdigest()
 
 
 class Callers:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, 
 
 from app.store.columns import to_json
 from app.store.sql import insert_if_absent
-from app.store.sqlite import driver_of, execute
+from app.store.sqlite_engine import driver_of, execute
 from app.store.tables import accounts, chats, key_periods, ledger_entries
 
 Row = tuple[Any, ...]

@@ -14,7 +14,7 @@ from app.store import migrate
 from app.store.database import guarded
 from app.store.ledger_verify import verify
 from app.store.postgresql import create_postgresql_engine
-from app.store.sqlite import create_sqlite_engine
+from app.store.sqlite_engine import create_sqlite_engine
 from app.store.tables import metadata
 
 BATCH: Final = 200

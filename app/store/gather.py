@@ -17,6 +17,10 @@ BATCH_MAX: Final = 256
 """Units per transaction: bounds how long one caller waits for others' work."""
 
 
+class WouldWait(Exception):
+    """A unit of work was not run: it would have had to wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of work. `flush`: its commit is to be on the disk before anyone is told of it."""
@@ -102,7 +106,7 @@ class Gather:
                 outcomes = await self._outcomes([unit for unit, _ in batch])
                 self._waiting[:0] = batch[len(outcomes) :]
                 for (_, done), outcome in zip(batch, outcomes, strict=False):
-                    _tell(done, outcome)
+                    tell(done, outcome)
         finally:
             self._draining = None
             self._then()
@@ -115,7 +119,8 @@ class Gather:
             return [Outcome(error=error)] * len(units)
 
 
-def _tell(done: "asyncio.Future[Any]", outcome: Outcome) -> None:
+def tell(done: "asyncio.Future[Any]", outcome: Outcome) -> None:
+    """Ends a wait with what became of it, if it has not ended."""
     if done.done():
         return
     if outcome.error is not None:

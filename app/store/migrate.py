@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, make_url
 
 from app.store.database import guarded
 from app.store.postgresql import create_postgresql_engine
-from app.store.sqlite import create_sqlite_engine
+from app.store.sqlite_engine import create_sqlite_engine
 
 T = TypeVar("T")
 

@@ -1,15 +1,17 @@
 """Who writes to a SQLite database: a thread that runs what has gathered, and the caller itself what is short."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.store.gather import Gather, Outcome, Savepoint, Unit
+from app.store.gather import Gather, Outcome, Savepoint, Unit, WouldWait
+from app.store.sqlite_engine import driver_of, execute
+from app.store.threads import Threads
 
 T = TypeVar("T")
 
@@ -17,25 +19,33 @@ T = TypeVar("T")
 class Writer:
     """Group commit on SQLite."""
 
-    def __init__(self, tx: Connection, thread: ThreadPoolExecutor, quick: Connection) -> None:
+    def __init__(self, tx: Connection, thread: Threads, quick: Connection) -> None:
         """`tx` flushes each commit and is used only on its thread. `quick` flushes none and waits for no lock."""
-        self._tx = tx
+        self._transactions = Transactions(tx)
         self._thread = thread
-        self._quick = quick
+        self._quick = Transactions(quick)
         self._gather = Gather(self._transaction)
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
-        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting.
-
-        What needs no flush is run here and now, unless the thread is at work or another process writes.
-        """
-        if not flush and self._gather.idle:
-            try:
-                return self._at_once(unit)
-            except DBAPIError as error:
-                if not _is_locked(error):
-                    raise
+        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting."""
+        if not flush:
+            with suppress(WouldWait):
+                return self.write_now(unit)
         return await self._gather.write(unit, flush=flush)
+
+    def write_now(self, unit: Callable[[Connection], T]) -> T:
+        """Runs a unit here, without a flush: it is over before the thread would have woken up.
+
+        Raises: WouldWait: the thread is at work, or another process writes.
+        """
+        if not self._gather.idle:
+            raise WouldWait
+        try:
+            return self._quick.run(unit)
+        except DBAPIError as error:
+            if _is_locked(error):
+                raise WouldWait from error
+            raise
 
     async def close(self) -> None:
         """Waits until nothing waits."""
@@ -43,29 +53,55 @@ class Writer:
 
     def disconnect(self) -> None:
         """Closes the connections; after `close`, when the thread is gone."""
-        self._quick.close()
-        self._tx.close()
-
-    def _at_once(self, unit: Callable[[Connection], T]) -> T:
-        """Runs a unit here. It does not wait for the disk, and so is over before the thread would have woken up."""
-        with self._quick.begin():
-            return unit(self._quick)
+        self._quick.tx.close()
+        self._transactions.tx.close()
 
     async def _transaction(self, units: Sequence[Unit]) -> Sequence[Outcome]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, units)
+        return await self._thread.run(partial(self._transactions.run, partial(_run, units=units)))
 
-    def _run(self, units: Sequence[Unit]) -> Sequence[Outcome]:
-        with self._tx.begin():
-            if len(units) == 1:  # nobody else's work needs a savepoint
-                return [Outcome(units[0].run(self._tx))]
-            return [self._run_one(unit) for unit in units]
 
-    def _run_one(self, unit: Unit) -> Outcome:
-        driver: Any = self._tx.connection.driver_connection
-        value = None
-        with Savepoint(driver.execute) as savepoint:
-            value = unit.run(self._tx)
-        return Outcome(value, savepoint.error)
+class Transactions:
+    """The transactions of a connection that writes, begun and ended at the driver.
+
+    SQLAlchemy, which costs as much for that as a hold's rows cost, joins when a unit of work uses it.
+    """
+
+    def __init__(self, tx: Connection) -> None:
+        self.tx = tx
+        self._driver = driver_of(tx)
+
+    def run(self, unit: Callable[[Connection], T]) -> T:
+        """Runs a unit and commits. Raises: what the unit raises, and SQLAlchemy's errors; nothing is written then."""
+        execute(self._driver, "BEGIN IMMEDIATE")
+        try:
+            value = unit(self.tx)
+            if self.tx.in_transaction():
+                self.tx.commit()
+            else:
+                execute(self._driver, "COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        return value
+
+    def _undo(self) -> None:
+        self.tx.rollback()
+        if self._driver.in_transaction:
+            execute(self._driver, "ROLLBACK")
+
+
+def _run(tx: Connection, units: Sequence[Unit]) -> Sequence[Outcome]:
+    if len(units) == 1:  # nobody else's work needs a savepoint
+        return [Outcome(units[0].run(tx))]
+    driver = driver_of(tx)
+    return [_run_one(tx, driver, unit) for unit in units]
+
+
+def _run_one(tx: Connection, driver: sqlite3.Connection, unit: Unit) -> Outcome:
+    value = None
+    with Savepoint(driver.execute) as savepoint:
+        value = unit.run(tx)
+    return Outcome(value, savepoint.error)
 
 
 def _is_locked(error: DBAPIError) -> bool:

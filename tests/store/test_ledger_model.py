@@ -13,7 +13,7 @@ from app.core.errors import InsufficientQuota, InvalidRequest
 from app.store import accounts, keys, ledger
 from app.store.ledger import AlreadyResolved, CaptureExceedsHold, KeyBudget, period_of
 from app.store.ledger_verify import verify
-from app.store.sqlite import create_sqlite_engine
+from app.store.sqlite_engine import create_sqlite_engine
 from app.store.tables import metadata
 from tests.store.rows import NOW, add_account
 
