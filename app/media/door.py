@@ -92,7 +92,7 @@ def _request(
         method,
         httpx.URL(scheme=url.scheme, host=str(address), port=url.port, raw_path=url.target.encode("ascii")),
         headers={"Host": url.authority, "Accept-Encoding": "identity", **headers},
-        content=content or None,
+        content=content,
         extensions={
             "timeout": {
                 "connect": patience.connect_s,

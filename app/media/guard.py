@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
@@ -207,11 +208,9 @@ def _refuse_odd_characters(text: str) -> None:
 
 def _host(host: str) -> str:
     """A name in lower case without its root dot, or an address in its one canonical spelling."""
-    if ":" in host:
-        try:
-            return str(IPv6Address(host if "%" not in host else ""))
-        except ValueError as error:
-            raise MalformedUrl("The host is no IPv6 address.") from error
+    if "%" not in host:  # a zone of this machine's own
+        with suppress(ValueError):
+            return str(IPv6Address(host))
     name = host.lower().removesuffix(".")
     if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
         raise MalformedUrl("The host is no name and no address.")

@@ -8,7 +8,7 @@ SQLITE: Final = ("-k", "not postgresql")
 
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "app/media/guard.py": ("tests/media/test_guard.py", "tests/media/test_fetch.py"),
-    "app/media/door.py": ("tests/media/test_fetch.py",),
+    "app/media/door.py": ("tests/media/test_fetch.py", "tests/media/test_door.py"),
     "app/core/task.py": ("tests/store/test_task_states.py",),
     "app/core/pricing.py": ("tests/store/test_pricing.py",),
     "app/store/ledger.py": (

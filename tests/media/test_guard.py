@@ -296,6 +296,8 @@ def test_d52_a_redirect_is_read_against_the_url_it_came_from(location: str, targ
             "https://b.example/ x",
             "javascript:0",
             "\t/x",
+            "https://[x/",
+            ":http://@}]?",
         ),
     ],
 )
