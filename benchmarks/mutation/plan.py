@@ -18,9 +18,12 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "app/store/ledger_verify.py": ("tests/store/test_verify.py", *SQLITE),
     "app/store/bookings.py": ("tests/store/test_bookings.py", "tests/store/test_statistics.py", *SQLITE),
     "app/store/booking_rows.py": ("tests/store/test_bookings.py", *SQLITE),
-    "app/store/tasks.py": ("tests/store/test_tasks.py", "tests/store/test_leases.py", *SQLITE),
+    "app/store/tasks.py": (
+        *("tests/store/test_tasks.py", "tests/store/test_task_details.py", "tests/store/test_leases.py"),
+        *SQLITE,
+    ),
     "app/store/leases.py": ("tests/store/test_leases.py", "tests/store/test_lease_details.py", *SQLITE),
-    "app/store/attempts.py": ("tests/store/test_attempts.py", *SQLITE),
+    "app/store/attempts.py": ("tests/store/test_attempts.py", "tests/store/test_attempt_details.py", *SQLITE),
 }
 
 _ROWS: Final = (Path(__file__).parent / "equivalent.tsv").read_text("utf-8").splitlines()
