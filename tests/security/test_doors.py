@@ -108,7 +108,7 @@ async def test_large_nothings_are_400(gateway: Running, body: bytes) -> None:
         "a?b",
         "a#b",
         "%00",
-        "a" * 10_240,
+        "a" * 100_000,
         "{{7*7}}",
         "*",
         "nano-banana%",
@@ -122,6 +122,7 @@ async def test_a_model_that_is_none_is_404_wherever_it_is_named(gateway: Running
         by_body = await client.post(GENERATIONS, json={**GOOD, "model": model})
         by_path = await client.get("/v1/models/" + "".join(f"%{byte:02X}" for byte in model.encode())[:6000])
     assert code(by_body) == (404, "model_not_found")
+    assert len(by_body.content) < 300, "a long name is told in part"
     assert by_path.status_code == 404
 
 
