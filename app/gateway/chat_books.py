@@ -21,7 +21,6 @@ from app.store import bookings, chats
 from app.store.bookings import Hold, Settlement, Work, book, budget_period
 from app.store.chats import Chat
 from app.store.database import Database, Tx
-from app.store.gather import WouldWait
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +98,7 @@ class ChatBooks:
         `target`: which is asked first. Raises: InsufficientQuota; Overloaded (storage_unavailable).
         """
         bill = _bill(caller, model, request, target, at, keeping, self._process)
-        if bill.held and not self._hold_now(bill.hold):
+        if bill.held:
             await self._add(hold=bill.hold)
         return bill
 
@@ -122,19 +121,6 @@ class ChatBooks:
         """Waits until everything is written. Cancelled: what is not is ended by whoever finds it (`LostTexts`)."""
         while running := {task for task in (self._writing, self._retrying) if task is not None}:
             await asyncio.wait(running)
-
-    def _hold_now(self, hold: Hold) -> bool:
-        """Makes a hold if nobody has to wait for that; whether it was made. Raises: as `open`."""
-        try:
-            [refusal] = self._database.write_now(lambda tx: book(tx, [hold], []))
-        except WouldWait:
-            return False
-        except Overloaded as error:
-            self._keep([self._void(hold)], error)
-            raise
-        if refusal is not None:
-            raise refusal
-        return True
 
     def _add(self, *, hold: Hold | None = None, settlement: Settlement | None = None) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -19,8 +19,6 @@ Tx = Connection
 """The transaction a unit of work runs in. Other rooms name its type and hand it to the store's functions."""
 
 RETRY_AFTER_S: Final = 2.0
-FAILURES: Final = (DBAPIError, PoolTimeout, OSError)
-"""What a database raises that cannot serve, or that a statement is wrong for."""
 
 
 class Backend(Protocol):
@@ -28,10 +26,6 @@ class Backend(Protocol):
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs it in a transaction; when this returns it is committed, and on the disk if `flush` says so."""
-        ...
-
-    def write_now(self, unit: Callable[[Connection], T]) -> T:
-        """Runs it in a transaction of its own, unflushed, or raises WouldWait."""
         ...
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -91,19 +85,6 @@ class Database:
         """
         return await guarded(self._backend.write(unit, flush=flush, account_id=account_id))
 
-    def write_now(self, unit: Callable[[Connection], T]) -> T:
-        """Runs a short unit of work as `write` does without a flush, if nobody has to wait for that.
-
-        Raises: WouldWait: it was not run; `write` runs it. PostgreSQL always has to be waited for.
-            Overloaded (storage_unavailable): as `write`.
-        """
-        try:
-            return self._backend.write_now(unit)
-        except FAILURES as error:
-            if _is_wrong(error):
-                raise
-            raise _unavailable() from error
-
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs queries on one snapshot. Raises: Overloaded (storage_unavailable)."""
         return await guarded(self._backend.read(query))
@@ -126,18 +107,14 @@ async def guarded(work: Awaitable[T]) -> T:
     """
     try:
         return await work
-    except FAILURES as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
         if _is_wrong(error):
             raise
-        raise _unavailable() from error
-
-
-def _unavailable() -> Overloaded:
-    return Overloaded(
-        "The database is not available now. Please try again.",
-        code="storage_unavailable",
-        retry_after_s=RETRY_AFTER_S,
-    )
+        raise Overloaded(
+            "The database is not available now. Please try again.",
+            code="storage_unavailable",
+            retry_after_s=RETRY_AFTER_S,
+        ) from error
 
 
 def _is_wrong(error: Exception) -> bool:

@@ -17,10 +17,6 @@ BATCH_MAX: Final = 256
 """Units per transaction: bounds how long one caller waits for others' work."""
 
 
-class WouldWait(Exception):
-    """A unit of work was not run: it would have had to wait."""
-
-
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of work. `flush`: its commit is to be on the disk before anyone is told of it."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.core.clock import Clock
 from app.store.account_group import BATCH_MAX, AccountGroup
 from app.store.columns import to_json
-from app.store.gather import Gather, WouldWait
+from app.store.gather import Gather
 from app.store.tries import TRIES_MAX, disconnected, undone
 
 T = TypeVar("T")
@@ -66,10 +66,6 @@ class PostgresqlBackend:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
-
-    def write_now(self, unit: Callable[[Connection], T]) -> T:
-        """Raises: WouldWait: the server is always waited for."""
-        raise WouldWait
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs a query on one snapshot."""

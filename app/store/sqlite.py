@@ -60,10 +60,6 @@ class SqliteBackend:
         """Runs a unit in the writer's next transaction."""
         return await self._writer.write(unit, flush=flush)
 
-    def write_now(self, unit: Callable[[Connection], T]) -> T:
-        """Runs a unit before anything else of this process is run. Raises: WouldWait."""
-        return self._writer.write_now(unit)
-
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Runs a query on a thread that reads."""
         return await self._threads[1].run(partial(self._query, query))

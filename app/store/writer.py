@@ -2,14 +2,13 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.store.gather import Gather, Outcome, Savepoint, Unit, WouldWait
+from app.store.gather import Gather, Outcome, Savepoint, Unit
 from app.store.sqlite_engine import driver_of, execute
 from app.store.threads import Threads
 
@@ -27,25 +26,18 @@ class Writer:
         self._gather = Gather(self._transaction)
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool) -> T:
-        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting."""
-        if not flush:
-            with suppress(WouldWait):
-                return self.write_now(unit)
-        return await self._gather.write(unit, flush=flush)
+        """Runs the unit in the next transaction and waits for its commit. Cancelled callers only stop waiting.
 
-    def write_now(self, unit: Callable[[Connection], T]) -> T:
-        """Runs a unit here, without a flush: it is over before the thread would have woken up.
-
-        Raises: WouldWait: the thread is at work, or another process writes.
+        What needs no flush is run here and now, unless the thread is at work or another process writes: it is over
+        before the thread would have woken up.
         """
-        if not self._gather.idle:
-            raise WouldWait
-        try:
-            return self._quick.run(unit)
-        except DBAPIError as error:
-            if _is_locked(error):
-                raise WouldWait from error
-            raise
+        if not flush and self._gather.idle:
+            try:
+                return self._quick.run(unit)
+            except DBAPIError as error:
+                if not _is_locked(error):
+                    raise
+        return await self._gather.write(unit, flush=flush)
 
     async def close(self) -> None:
         """Waits until nothing waits."""
