@@ -7,23 +7,25 @@ Accounts are kept apart, so that no transaction waits for another one in a circl
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.clock import Clock
 from app.store.gather import Outcome, Savepoint, Unit
 from app.store.tables import accounts
 from app.store.tries import TRIES_MAX, disconnected, undone
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
 BATCH_MAX: Final = 64
 """Units per transaction; as many savepoints as PostgreSQL keeps at hand for one."""
 BATCH_S: Final = 0.1
 """After this a transaction takes no further units: other replicas wait for the account."""
 
-Transact = Callable[[bool], AbstractAsyncContextManager[AsyncConnection]]
+Transact = Callable[[bool], AbstractAsyncContextManager["AsyncConnection"]]
 """A transaction, flushed or not, that commits at the end of its block."""
 
 _CLOCK: Final = Clock()  # the machine's, whatever time it is for the units

@@ -5,18 +5,20 @@ anything may take.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.clock import Clock
 from app.store.account_group import BATCH_MAX, AccountGroup
 from app.store.columns import to_json
 from app.store.gather import Gather
 from app.store.tries import TRIES_MAX, disconnected, undone
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ _CLOCK: Final = Clock()  # the machine's: connections age, whatever time it is f
 class PostgresqlBackend:
     """A PostgreSQL database behind a pool."""
 
-    def __init__(self, engine: AsyncEngine, *, pool_size: int) -> None:
+    def __init__(self, engine: "AsyncEngine", *, pool_size: int) -> None:
         self._engine = engine
         # Groups of many accounts wait here for a connection, not in the pool, where waiting ends in a 503 after 2 s.
         self._groups = asyncio.Semaphore(pool_size)
@@ -92,7 +94,7 @@ class PostgresqlBackend:
         return gather
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self) -> "AsyncIterator[AsyncConnection]":
         """A connection that answers. Raises: TimeoutError, also within the block, when it is held for too long."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(READY_S) as deadline, self._engine.connect() as connection:
@@ -104,14 +106,14 @@ class PostgresqlBackend:
             yield await connection.execution_options(prolong=prolong)
 
     @asynccontextmanager
-    async def _transaction(self, flush: bool) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(self, flush: bool) -> "AsyncIterator[AsyncConnection]":
         async with self._connected() as connection, connection.begin():
             if not flush:
                 await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
 
     @asynccontextmanager
-    async def _group_transaction(self, flush: bool) -> AsyncIterator[AsyncConnection]:
+    async def _group_transaction(self, flush: bool) -> "AsyncIterator[AsyncConnection]":
         async with self._groups, self._transaction(flush) as connection:
             yield connection
 
@@ -142,13 +144,16 @@ class PostgresqlBackend:
         raise AssertionError("the last try returns or raises")
 
 
-def create_postgresql_engine(url: URL, *, pool_size: int, limits: dict[str, str]) -> AsyncEngine:
+def create_postgresql_engine(url: URL, *, pool_size: int, limits: dict[str, str]) -> "AsyncEngine":
     """An engine whose sessions have those limits, and whose idle connections are asked before they are used.
 
     SQLAlchemy's own ping asks at every use, with a transaction around the question: three round trips for a unit of
     work that may need four. A connection that broke within the last second fails what is tried next, which is undone
     and tried again.
     """
+    # It loads SQLAlchemy's whole ORM: 6 MB that a process on SQLite does without.
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,

@@ -84,9 +84,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database at the newest schema."""
     if not settings.postgres:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    await migrate.upgrade(settings.database_url)
     database = await Database.open(settings.database_url, pool_size=settings.database_pool)
     try:
+        # Bringing it there would lock it and read every row, for a foreign key that may be broken: a look is cheap.
+        if await database.read(migrate.revision_of) != migrate.head():
+            await migrate.upgrade(settings.database_url)
         yield database
     finally:
         await database.close()
