@@ -11,7 +11,7 @@ import httpx
 from benchmarks.processes import GATEWAY_CORE, free_port, python, rss_mb, running
 
 ADMIN_KEY: Final = "adm-benchmark-9f2c7e41d8a6"
-SERVE: Final = python("-c", "from app.cli.main import app; app()", "serve")
+SERVE: Final = python("-m", "app.cli", "serve")
 
 
 @dataclass(frozen=True, slots=True)
