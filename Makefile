@@ -81,5 +81,8 @@ $(UV): requirements-uv.lock
 	@if [ -e .venv/.dev ]; then $(MAKE) --no-print-directory .venv/.dev; else $(call install,requirements.lock); fi
 	@touch $@
 
+# Last, it is loaded once: the bytecode of that is written now, and not while somebody waits for the first start, nor anew
+# at every start where writing it is forbidden.
 install = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(1) && \
-	$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --editable . && \
+	PYTHONDONTWRITEBYTECODE= $(BIN)/oneshape --version >/dev/null
