@@ -141,20 +141,17 @@ class SqliteRows:
 
     def add_entries(self, rows: Sequence[Row]) -> None:
         """See `SqlRows`."""
-        if rows:
-            execute(self._driver, _ADD_ENTRIES, (to_json(rows),))
+        self._insert("ledger_entries", ENTRY_COLUMNS, rows)
 
     def add_chats(self, rows: Sequence[Row]) -> None:
         """See `SqlRows`."""
+        self._insert("chats", CHAT_COLUMNS, rows)
+
+    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """All rows as one statement; the driver keeps those for the usual numbers of rows prepared."""
         if rows:
-            execute(self._driver, _ADD_CHATS, (to_json(rows),))
-
-
-def _add(table: str, columns: Sequence[str]) -> str:
-    """An INSERT of any number of rows, given as one JSON array of arrays."""
-    values = ", ".join(f"value ->> {position}" for position in range(len(columns)))
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608 -- our own names
-
-
-_ADD_ENTRIES: Final = _add("ledger_entries", ENTRY_COLUMNS)
-_ADD_CHATS: Final = _add("chats", CHAT_COLUMNS)
+            row = f"({', '.join('?' * len(columns))})"
+            places = ", ".join([row] * len(rows))
+            values = tuple([to_json(value) if isinstance(value, dict) else value for row in rows for value in row])
+            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {places}"  # noqa: S608 -- our own names
+            execute(self._driver, statement, values)
