@@ -7,7 +7,20 @@ do, and the driver gives up the interpreter's lock at every step, to get it back
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Table,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from app.store.columns import to_json
 from app.store.sql import insert_if_absent
@@ -44,6 +57,12 @@ _SET_PERIOD: Final = (
     .values(held_units=bindparam("_held"), spent_units=bindparam("_spent"))
 )
 
+# One parameter for any number of them, so that the driver prepares one statement.
+_HELD: Final = select(ledger_entries.c.charge_id).where(
+    ledger_entries.c.charge_id == any_(bindparam("_charges", type_=ARRAY(Text))),
+    ledger_entries.c.kind == literal_column("'hold'"),
+)
+
 
 def rows_of(tx: Connection) -> "SqliteRows | SqlRows":
     """The rows as this transaction reaches them."""
@@ -74,6 +93,12 @@ class SqlRows:
         columns = (accounts.c.id, accounts.c.billing, accounts.c.balance_units, accounts.c.held_units)
         found = select(*columns).where(accounts.c.id.in_(ids)).order_by(accounts.c.id).with_for_update(key_share=True)
         return [tuple(row) for row in self._tx.execute(found)]
+
+    def lost(self, charges: Sequence[str]) -> frozenset[str]:
+        """Those of the charges whose hold is not there: it was committed and not flushed when the server crashed."""
+        if not charges:
+            return frozenset()
+        return frozenset(charges).difference(self._tx.execute(_HELD, {"_charges": charges}).scalars())
 
     def set_periods(self, rows: Iterable[Row]) -> None:
         """Held units, spent units, key, period."""
@@ -124,6 +149,10 @@ class SqliteRows:
                 self._driver, "SELECT id, billing, balance_units, held_units FROM accounts WHERE id = ?", (account_id,)
             )
         return found
+
+    def lost(self, charges: Sequence[str]) -> frozenset[str]:
+        """None: what loses a commit here, such as a loss of power, ends this process with it."""
+        return frozenset()
 
     def set_periods(self, rows: Iterable[Row]) -> None:
         """See `SqlRows`."""

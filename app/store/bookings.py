@@ -108,15 +108,15 @@ def book(
     periods = (
         {(key_id, name): _Period(held, spent) for key_id, name, held, spent in rows.periods(wanted)} if wanted else {}
     )
+    lost = rows.lost([each.hold.charge_id for each in settlements if each.held])
     settlements = [each if each.kept is None else _keep(tx, each, each.kept) for each in settlements]
     entries: list[Row] = []
-    for settlement in settlements:
-        _settle(settlement, locked, periods, entries)
+    settled = [_settle(_found(each, locked, periods, lost), locked, periods, entries) for each in settlements]
     refusals = tuple(_hold(hold, locked, periods, entries) for hold in holds)
     rows.set_periods((each.held, each.spent, *key) for key, each in periods.items() if each.changed)
     rows.set_accounts((each.balance, each.held, id_) for id_, each in locked.items() if each.changed)
     rows.add_entries(entries)
-    rows.add_chats([_CHAT_ROW(settlement.chat) for settlement in settlements])
+    rows.add_chats([_CHAT_ROW(chat) for chat in settled])
     return refusals
 
 
@@ -199,17 +199,37 @@ def _hold(
     return None
 
 
+def _found(
+    settlement: Settlement,
+    locked: Mapping[str, _Account],
+    periods: Mapping[PeriodKey, _Period],
+    lost: frozenset[str],
+) -> Settlement:
+    """As it is to be settled. Where the server lost the hold, it is made with the capture, of no more than there is:
+    somebody else may have spent what it kept, and the excess is ours (L2, L4).
+    """
+    hold, chat = settlement.hold, settlement.chat
+    if hold.charge_id not in lost:
+        return settlement
+    account, period = locked[hold.account_id], periods.get((hold.key.key_id, hold.period or ""))
+    units = chat.units if account.unlimited else min(chat.units, account.balance - account.held)
+    if period is not None and hold.key.units is not None:
+        units = min(units, hold.key.units - period.held - period.spent)
+    return replace(settlement, chat=replace(chat, units=max(units, 0)), held=False)
+
+
 def _settle(
     settlement: Settlement,
     locked: Mapping[str, _Account],
     periods: Mapping[PeriodKey, _Period],
     entries: list[Row],
-) -> None:
+) -> Chat:
+    """The request as it is recorded."""
     hold, chat = settlement.hold, settlement.chat
     assert 0 <= chat.units <= hold.units, "never more than was held (L4)"
     if not settlement.held:
         if not hold.units:
-            return
+            return chat
         entries.append(_entry(hold, "hold", hold.units, at=hold.at))
     account, period = locked[hold.account_id], periods.get((hold.key.key_id, hold.period or ""))
     if settlement.held:
@@ -232,6 +252,7 @@ def _settle(
             estimated=chat.estimated and not released,
         )
     )
+    return chat
 
 
 def _entry(

@@ -113,6 +113,29 @@ async def test_a_charge_that_is_booked_twice_spoils_its_whole_batch(database: Da
     assert await everything(database) == before
 
 
+async def test_a_hold_that_a_crashed_server_lost_is_made_with_its_capture_of_no_more_than_there_is(
+    postgresql_copy: str,
+) -> None:
+    database = await Database.open(postgresql_copy)
+    await database.write(lambda tx: add_account(tx, units=100))
+    await database.write(lambda tx: add_key(tx, "key_b", budget_units=30, budget_period="day"))
+    budget = KeyBudget("key_b", 30, "day")
+    other = a_hold("c0", 40)
+    done = [
+        ended(a_hold("c1", 60), 50),
+        ended(a_hold("c2", 60, budget=budget), 0, outcome="upstream_error"),
+        ended(a_hold("c3", 30, budget=budget), 5),
+        ended(a_hold("c4", 60), 20),
+    ]
+    await database.write(lambda tx: book(tx, [other], []))
+    await database.write(lambda tx: book(tx, [], [ended(other, 40), *done]))
+    captured = {entry.charge_id: entry.units for entry in await everything(database) if entry.kind == "capture"}
+    assert captured == {"c0": 40, "c1": 50, "c3": 5, "c4": 5}
+    rows = await database.read(lambda tx: tx.execute(tables.chats.select().order_by(tables.chats.c.id)).all())
+    assert [row.units for row in rows] == [40, 50, 0, 5, 5]
+    await database.close()
+
+
 async def test_a_database_that_cannot_write_is_told_as_such(sqlite_url: str) -> None:
     database = await Database.open(f"{sqlite_url}?timeout=0.1")
     await database.write(lambda tx: add_account(tx, units=100))
