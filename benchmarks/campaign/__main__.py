@@ -22,9 +22,11 @@ from app.cli.logs import set_up_logging
 from benchmarks import catalog_changes, routing, schema
 from benchmarks.campaign.crash import POINTS, crash_at
 from benchmarks.campaign.orphans import AS_OPERATORS, VICTIMS, takeovers
+from benchmarks.campaign.outages import crash, outage
 from benchmarks.campaign.partition import partition
 from benchmarks.campaign.races import budget_race, duplicates
-from benchmarks.campaign.replicas import outage, rolling, takeover
+from benchmarks.campaign.replicas import URL, rolling, takeover
+from benchmarks.campaign.server import server
 from benchmarks.campaign.storm import storm
 from benchmarks.campaign.tokens import tokens
 from benchmarks.campaign.world import PRICE_UNITS, World, world
@@ -87,6 +89,7 @@ async def _parts(asked: argparse.Namespace) -> list[tuple[str, Campaign]]:
                 "replicas: database frozen",
                 partial(_replicas, partial(outage, seconds=10 if quick else 60, loss="freeze")),
             ),
+            ("replicas: database crashed", partial(_crashed, 10 if quick else 60)),
             ("replicas: network partition", partial(_replicas, partial(partition, rounds=1 if quick else 5))),
         ]
     if not asked.database:
@@ -156,6 +159,15 @@ async def _crashes(database: str, rounds: int) -> tuple[str, list[str]]:
 async def _replicas(campaign: Callable[[World], Coroutine[Any, Any, tuple[str, list[str]]]]) -> tuple[str, list[str]]:
     async with _world("postgresql") as home:
         return await campaign(home)
+
+
+async def _crashed(seconds: float) -> tuple[str, list[str]]:
+    async with server() as own:
+        if own is None:
+            return "SKIPPED: PostgreSQL's server is not installed here", []
+        with tempfile.TemporaryDirectory() as directory:
+            async with world(Path(directory), {URL: own.url}) as home:
+                return await crash(home, own, seconds=seconds)
 
 
 async def _storm(database: str, rounds: int, seed: int) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""F8, F15, F16 with several real processes on one PostgreSQL: one is killed, all are replaced, the database is away."""
+"""F16 with several real processes on one PostgreSQL: one is killed, all are replaced in turn."""
 
 import asyncio
 import time
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.store.database import Database, Tx
 from benchmarks.campaign.checker import check, settled
 from benchmarks.campaign.crowd import Crowd
 from benchmarks.campaign.world import LEASE_S, Gateway, World
-from tests.support.relay import Relay, relaying
 
 URL: Final = "ONESHAPE_DATABASE_URL"
 CLIENTS: Final = 12
@@ -88,45 +87,6 @@ async def rolling(home: World, *, rounds: int) -> Told:
         wrong.append(f"requests failed while processes were replaced: {failed}, {crowd.cut} cut")
     figures, more = await judge(home, Judged(crowd, gateways, wrong))
     return f"{rounds} processes replaced, {figures}", more
-
-
-async def outage(home: World, *, seconds: float, loss: str) -> Told:
-    """Cuts two processes off their database under load; no unpaid picture, no lost entry, whole again by itself."""
-    url = make_url(home.database_url)
-    async with relaying(url.host or "127.0.0.1", url.port or 5432) as relay:
-        home.environment[URL] = url.set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
-        gateways = [await home.start() for _ in range(2)]
-        home.environment[URL] = url.render_as_string(hide_password=False)
-        crowd = Crowd(lambda: list(gateways), loss)
-        asking = asyncio.create_task(crowd.ask(CLIENTS))
-        await asyncio.sleep(3.0)
-        cut_at, healed_at = await _without_database(relay, seconds, loss)
-        recovered = await seen(lambda: _answers(crowd, healed_at), within_s=4 * RECOVERED_S)
-        recovered_s = time.monotonic() - healed_at
-        await asyncio.sleep(2.0)
-        crowd.stop()
-        await asking
-        during = crowd.statuses(since=cut_at + 5.0, until=healed_at)
-        wrong = [] if recovered and recovered_s <= RECOVERED_S else [f"serves {recovered_s:.0f} s after it was healed"]
-        if set(during) - {503}:
-            wrong.append(f"answered without a database: {dict(during)}")
-        figures, more = await judge(home, Judged(crowd, gateways, wrong))
-    return (
-        f"{seconds:.0f} s ({loss}), {during[503]} answers 503 meanwhile, serves after {recovered_s:.1f} s, {figures}",
-        more,
-    )
-
-
-async def _without_database(relay: Relay, seconds: float, loss: str) -> tuple[float, float]:
-    cut_at = time.monotonic()
-    getattr(relay, loss)()
-    await asyncio.sleep(seconds)
-    relay.heal()
-    return cut_at, time.monotonic()
-
-
-async def _answers(crowd: Crowd, since: float) -> bool:
-    return any(status < 300 for status in crowd.statuses(since=since))
 
 
 async def seen(check_: Callable[[], Awaitable[bool]], *, within_s: float) -> bool:

@@ -86,7 +86,7 @@ def order(number: int, payers: list[Payer], rng: random.Random) -> Order:
         rng.choice(payers),
         model,
         stream,
-        _body(play, model, stream=stream, pictured=pictured),
+        body_of(play, model, stream=stream, pictured=pictured),
         pictures=int(pictured),
         inline_bytes=len(_PICTURE.partition(",")[2]) if pictured else 0,
         copies=copies,
@@ -99,7 +99,7 @@ def order(number: int, payers: list[Payer], rng: random.Random) -> Order:
 def nonsense(number: int, payer: Payer, rng: random.Random) -> Order:
     """A request that must be refused before any vendor is asked."""
     play = Play(number)
-    body = _body(play, "by-token", stream=False, pictured=False)
+    body = body_of(play, "by-token", stream=False, pictured=False)
     wrong = rng.choice((body[:-5], body.replace(b'"by-token"', b'"no-such-model"'), body.replace(b"[", b"5,[", 1)))
     return Order(play, payer, "by-token", False, wrong)
 
@@ -164,7 +164,8 @@ def _unchunked(body: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def _body(play: Play, model: str, *, stream: bool, pictured: bool) -> bytes:
+def body_of(play: Play, model: str, *, stream: bool, pictured: bool) -> bytes:
+    """A request that tells the vendor what to do."""
     content: Any = f"request {play.number}"
     if pictured:
         picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
