@@ -8,7 +8,7 @@ import typer
 from app.cli.output import print_fields
 from app.cli.running import AsJson, run
 from app.core.clock import Clock
-from app.store.retention import Pruned, prunable
+from app.store.retention import Before, Pruned, prunable
 from app.store.retention import prune as prune_batch
 from app.wiring import Operator
 
@@ -26,7 +26,8 @@ def prune(
     Gateways may run meanwhile: it works in small transactions, and may be stopped and started again at any time.
     Reports of usage reach back as far as what is kept.
     """
-    before = Clock().now() - older_than * DAY_S
+    at = Clock().now() - older_than * DAY_S
+    before = Before(tasks=at, chats=at, audit=at)
 
     async def work(operator: Operator) -> Pruned:
         if dry_run:

@@ -5,7 +5,7 @@ Labels are bounded: surfaces, kinds and outcomes are closed sets, models and ven
 client sends is never a label (fault-cases H100).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -78,6 +78,9 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self._removed = Counter(
+            "oneshape_records_removed", "Old records that were removed, by table.", ("table",), registry=registry
+        )
         self._lag_s = Histogram(
             "oneshape_event_loop_lag_seconds",
             "How late the event loop was, ten times a second while requests are at work.",
@@ -126,6 +129,11 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """A connection was ended: `reason` is a status, or a word of the protocol's few."""
         self._refused.labels(reason).inc()
+
+    def removed(self, records: Mapping[str, int]) -> None:
+        """So many records of each table were removed, and that is committed."""
+        for table, count in records.items():
+            self._removed.labels(table).inc(count)
 
     def told(self) -> bytes:
         """Everything as text, of all processes behind the socket."""

@@ -69,6 +69,17 @@ class Settings(BaseSettings):
     media_link_ttl_s: int = Field(
         3600, ge=60, le=604_800, description="How long a signed link to a result is good for."
     )
+    keep_tasks_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Image tasks that are over are removed after so many days, with their attempts and webhooks. "
+        "Default: never.",
+    )
+    keep_chats_days: int | None = Field(
+        None, ge=1, le=36_500, description="So are the records of text requests. The ledger is kept for ever."
+    )
+    keep_audit_days: int | None = Field(None, ge=1, le=36_500, description="So is the audit of operators' changes.")
     min_free_disk_mb: int = Field(1024, ge=0, description="Paid image work is refused while less than this is free.")
 
     # Secrets.

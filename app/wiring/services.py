@@ -30,9 +30,10 @@ from app.wiring.ground import Ground, backups_of, open_ground
 from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
 from app.worker.orphans import Orphans
+from app.worker.retention import KeptDays, Retention
 from app.worker.sweep import Sweep
 from app.worker.webhooks import Deliveries, DeliveryLimits
-from app.worker.worker import Worker
+from app.worker.worker import Loop, Worker
 
 if TYPE_CHECKING:
     from app.gateway.tracing import Traces
@@ -205,7 +206,17 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         limits=DeliveryLimits(timeout_s=settings.webhook_timeout_s, tries=settings.webhook_attempts),
         faults=faults,
     )
-    return Worker(heartbeat, clock=clock, claims=claims, sweep=sweep, others=(orphans.run, deliveries.run))
+    others = (orphans.run, deliveries.run, *_retention(ground))
+    return Worker(heartbeat, clock=clock, claims=claims, sweep=sweep, others=others)
+
+
+def _retention(ground: Ground) -> tuple[Loop, ...]:
+    """What removes old records, where any are to be removed."""
+    settings = ground.settings
+    kept = KeptDays(settings.keep_tasks_days, settings.keep_chats_days, settings.keep_audit_days)
+    if kept == KeptDays():
+        return ()
+    return (Retention(ground.database, clock=ground.clock, kept=kept, metrics=ground.metrics).run,)
 
 
 def _open_rates(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Rates:

@@ -3,106 +3,31 @@
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import make_url, select
 
-from app.core.attempt import AttemptState
-from app.core.task import TaskStatus
-from app.store import attempts, audit, ledger, media, outbox, tasks
-from app.store.attempts import Attempt, Result
-from app.store.audit import Change
+from app.store import ledger, tasks
 from app.store.database import Database
 from app.store.ledger_verify import verify
-from app.store.media import Media
-from app.store.outbox import Delivery
-from app.store.retention import Pruned, prunable, prune
+from app.store.postgresql import create_postgresql_engine
+from app.store.retention import Before, Pruned, prunable, prune, take_turn
 from app.store.tables import chats
-from app.store.tasks import Finish
-from tests.store.rows import NOW, a_task, add_account, admit
+from tests.store.old_rows import DAY, fill
+from tests.store.rows import NOW
 
-DAY = 86_400.0
-
-
-def old_task(tx: Connection, task_id: str, *, at: float = NOW, unknown: bool = False, kept: bool = False) -> None:
-    """A task that failed, or whose picture may still be kept, with an attempt and a webhook that was delivered."""
-    admit(tx, a_task(task_id, status=TaskStatus.IN_PROGRESS, lease_token="t", created_at=at))
-    attempts.intend(tx, Attempt(f"att_{task_id}", task_id, 0, 0, "v", "m", images_asked=1, created_at=at))
-    attempts.mark_sent(tx, f"att_{task_id}", at=at)
-    state = AttemptState.UNKNOWN if unknown else AttemptState.REFUSED
-    attempts.resolve(tx, f"att_{task_id}", Result(state, exposure_units=7 if unknown else 0), at=at)
-    picture = Media(
-        id=f"med_{task_id}",
-        task_id=task_id,
-        account_id="acc_1",
-        role="input",
-        position=0,
-        mime="image/png",
-        extension="png",
-        width=1,
-        height=1,
-        size_bytes=9,
-        sha256="0" * 64,
-        created_at=at,
-        expires_at=at + DAY,
-    )
-    media.insert_all(tx, [picture])
-    if not kept:
-        media.mark_erased(tx, [picture.id], at=at + DAY)
-    event = "image.task.failed"
-    outbox.enqueue(tx, Delivery(f"msg_{task_id}", task_id, "acc_1", event, "https://x.example", {}, at, at))
-    tasks.finish(tx, task_id, lease_token="t", outcome=Finish(TaskStatus.FAILED, error={}), at=at)
-    ledger.release(tx, charge_id=task_id, reason="test", at=at)
-
-
-def a_chat(tx: Connection, chat_id: str, *, at: float = NOW, exposure_units: int = 0) -> None:
-    row = {
-        "id": chat_id,
-        "account_id": "acc_1",
-        "key_id": "key_1",
-        "model": "m",
-        "outcome": "failed",
-        "input_tokens": 0,
-        "cached_input_tokens": 0,
-        "output_tokens": 0,
-        "estimated": False,
-        "units": 0,
-        "cost_units": 0,
-        "exposure_units": exposure_units,
-        "created_at": at,
-        "finished_at": at,
-    }
-    tx.execute(insert(chats).values(row))
+ALL = Before(tasks=NOW + DAY, chats=NOW + DAY, audit=NOW + DAY)
 
 
 @pytest.fixture
 async def stocked(database: Database) -> Database:
-    """Old things that may go, old things that must stay, and young ones."""
-
-    def fill(tx: Connection) -> None:
-        add_account(tx, units=1_000)
-        for number in range(3):
-            old_task(tx, f"task_old{number}")
-        old_task(tx, "task_unknown", unknown=True)
-        old_task(tx, "task_kept", kept=True)
-        old_task(tx, "task_young", at=NOW + 50 * DAY)
-        admit(tx, a_task("task_open"))
-        for name in ("task_old0", "task_old1", "task_old2", "task_unknown", "task_kept", "task_young"):
-            outbox.mark_delivered(tx, f"msg_{name}", status=200, at=NOW)
-        old_task(tx, "task_pending")
-        a_chat(tx, "chat_old")
-        a_chat(tx, "chat_owed", exposure_units=5)
-        a_chat(tx, "chat_young", at=NOW + 50 * DAY)
-        audit.record(tx, Change("aud_old", NOW, "ops", "key.created", "key_1"))
-        audit.record(tx, Change("aud_young", NOW + 50 * DAY, "ops", "key.created", "key_1"))
-
     await database.write(fill)
     return database
 
 
 async def test_only_what_is_old_and_over_is_removed_and_the_books_stay_right(stocked: Database) -> None:
     entries = (await stocked.read(partial(ledger.entries, limit=100))).items
-    foreseen = await stocked.read(partial(prunable, before=NOW + DAY))
+    foreseen = await stocked.read(partial(prunable, before=ALL))
     batches = []
-    while batch := await stocked.write(partial(prune, before=NOW + DAY, limit=2)):
+    while batch := await stocked.write(partial(prune, before=ALL, limit=2)):
         batches.append(batch)
     removed = sum(batches, Pruned())
     assert removed == foreseen == Pruned(3, 3, 3, 3, 1, 1)
@@ -115,3 +40,45 @@ async def test_only_what_is_old_and_over_is_removed_and_the_books_stay_right(sto
     }
     assert (await stocked.read(partial(ledger.entries, limit=100))).items == entries
     assert (await stocked.read(verify)).ok
+
+
+@pytest.mark.parametrize(
+    ("before", "removed"),
+    [
+        (Before(tasks=NOW + DAY), Pruned(tasks=3, attempts=3, media=3, webhook_deliveries=3)),
+        (Before(chats=NOW + DAY), Pruned(chats=1)),
+        (Before(audit=NOW + DAY), Pruned(audit=1)),
+        (Before(), Pruned()),
+    ],
+)
+async def test_each_kind_has_a_time_of_its_own(stocked: Database, before: Before, removed: Pruned) -> None:
+    assert await stocked.read(partial(prunable, before=before)) == removed
+    assert await stocked.write(partial(prune, before=before, limit=100)) == removed
+
+
+async def test_of_all_processes_one_removes_at_a_time(postgresql_copy: str) -> None:
+    engine, database = create_postgresql_engine(make_url(postgresql_copy), pool_size=1, limits={}), None
+    try:
+        database = await Database.open(postgresql_copy)
+        async with engine.begin() as other:
+            assert await other.run_sync(take_turn)
+            assert not await database.write(take_turn)
+        assert await database.write(take_turn)
+    finally:
+        await engine.dispose()
+        if database is not None:
+            await database.close()
+
+
+async def test_what_another_transaction_removes_now_is_left_to_it(postgresql_copy: str) -> None:
+    engine, database = create_postgresql_engine(make_url(postgresql_copy), pool_size=1, limits={}), None
+    try:
+        database = await Database.open(postgresql_copy)
+        await database.write(fill)
+        async with engine.begin() as other:
+            first = await other.run_sync(partial(prune, before=ALL, limit=2))
+            assert (first.tasks, await database.write(partial(prune, before=ALL, limit=2))) == (2, Pruned(1, 1, 1, 1))
+    finally:
+        await engine.dispose()
+        if database is not None:
+            await database.close()
