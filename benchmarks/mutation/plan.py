@@ -12,12 +12,12 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "app/core/task.py": ("tests/store/test_task_states.py",),
     "app/core/pricing.py": ("tests/store/test_pricing.py",),
     "app/store/ledger.py": (
-        *("tests/store/test_ledger.py", "tests/store/test_bookings.py", "tests/store/test_verify.py"),
+        *("tests/store/test_ledger_details.py", "tests/store/test_ledger.py", "tests/store/test_verify.py"),
         *SQLITE,
     ),
     "app/store/ledger_verify.py": ("tests/store/test_verify.py", *SQLITE),
-    "app/store/bookings.py": ("tests/store/test_bookings.py", "tests/store/test_statistics.py", *SQLITE),
-    "app/store/booking_rows.py": ("tests/store/test_bookings.py", *SQLITE),
+    "app/store/bookings.py": ("tests/store/test_booking_details.py", "tests/store/test_bookings.py", *SQLITE),
+    "app/store/booking_rows.py": ("tests/store/test_booking_details.py", "tests/store/test_bookings.py", *SQLITE),
     "app/store/tasks.py": (
         *("tests/store/test_tasks.py", "tests/store/test_task_details.py", "tests/store/test_leases.py"),
         *SQLITE,

@@ -1,7 +1,5 @@
 """What each condition of a statement about attempts is for: which one, in which state. Found by faults (K)."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import Connection
 
@@ -19,8 +17,8 @@ def try_at(tx: Connection, attempt_id: str, task_id: str, *, state: AttemptState
 
 
 @pytest.fixture
-async def two(sqlite_url: str) -> AsyncIterator[Database]:
-    """Two tasks with an attempt each: one intended, one sent. Both kinds of databases get the same statements."""
+async def two(on_sqlite: Database) -> Database:
+    """Two tasks with an attempt each: one intended, one sent."""
 
     def fill(tx: Connection) -> None:
         add_account(tx, units=1_000)
@@ -28,10 +26,8 @@ async def two(sqlite_url: str) -> AsyncIterator[Database]:
             admit(tx, a_task(f"task_{number}"))
             try_at(tx, f"att_{number:02}", f"task_{number}", state=state)
 
-    database = await Database.open(sqlite_url)
-    await database.write(fill)
-    yield database
-    await database.close()
+    await on_sqlite.write(fill)
+    return on_sqlite
 
 
 async def test_an_attempt_has_cost_and_brought_nothing_until_it_is_said(two: Database) -> None:

@@ -1,6 +1,5 @@
 """What each condition of a statement about tasks is for: whose, in which state. Found by faults no test noticed (K)."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
@@ -18,8 +17,8 @@ FAILED = Finish(TaskStatus.FAILED, error={"code": "upstream_error"})
 
 
 @pytest.fixture
-async def three(sqlite_url: str) -> AsyncIterator[Database]:
-    """One task in progress, under the lease `t`, and two that wait. Both kinds of databases get the same statements."""
+async def three(on_sqlite: Database) -> Database:
+    """One task in progress, under the lease `t`, and two that wait."""
 
     def fill(tx: Connection) -> None:
         add_account(tx, units=10_000)
@@ -28,10 +27,8 @@ async def three(sqlite_url: str) -> AsyncIterator[Database]:
         admit(tx, a_task("task_1", created_at=NOW + 1))
         admit(tx, a_task("task_2", created_at=NOW + 2))
 
-    database = await Database.open(sqlite_url)
-    await database.write(fill)
-    yield database
-    await database.close()
+    await on_sqlite.write(fill)
+    return on_sqlite
 
 
 async def all_three(database: Database) -> list[Task]:
