@@ -39,10 +39,11 @@ class ImageInput:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was said before the prompt, for vendors that speak chat."""
+    """What was said before the prompt, for vendors that speak chat. `param` is where the client put it."""
 
     role: Literal["system", "user", "assistant"]
     text: str
+    param: str = field(default="messages", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,13 @@ def settle(request: ImageRequest, resolved: Resolved) -> ImageRequest:
     )
 
 
+def says_nothing(prompt: str) -> bool:
+    """Whether there is nothing in it to draw: only white space, and characters that show nothing (fault-cases B24)."""
+    return not any(character.isprintable() and character != " " for character in prompt[:PROMPT_CHARS_MAX])
+
+
 def _check_prompt(request: ImageRequest) -> None:
-    if not request.prompt.strip():
+    if says_nothing(request.prompt):
         raise InvalidRequest("A prompt is required.", code="missing_required_parameter", param="prompt")
     if len(request.prompt) > PROMPT_CHARS_MAX:
         raise InvalidRequest(

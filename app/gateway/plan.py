@@ -56,9 +56,8 @@ class Stop:
             if name not in self.takes.options
         ]
         if request.history and not self.takes.history:
-            unspoken.append(
-                Warning("ignored", "messages", "Only the last user message was used; earlier turns were not sent.")
-            )
+            where = request.history[0].param.partition("[")[0]
+            unspoken.append(Warning("ignored", where, "Only the prompt was sent; what was said before it was not."))
         if request.partial_images and not self.takes.partial_images:
             told = "What served this request shows nothing before a picture is done."
             unspoken.append(Warning("ignored", "partial_images", told))

@@ -9,6 +9,7 @@ from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageAnswer, ImageRequest, ImageUsage, ServedImage, Turn, Warning
 from app.core.media import Blobs
+from app.core.settle import says_nothing
 from app.wire.fields import read_image_fields, without_pictures
 from app.wire.gemini import error_body, snake_keys
 from app.wire.openai import base64_of, oneshape
@@ -132,7 +133,7 @@ class _Reader:
             turns.append(self.content(content, f"contents[{index}]"))
         for index in range(end, len(listed)):
             self.warnings.append(Warning("ignored", f"contents[{index}]", "It comes after the last user's."))
-        if not turns or turns[-1] is None or not turns[-1].text.strip():
+        if not turns or turns[-1] is None or says_nothing(turns[-1].text):
             raise _no_prompt()
         return [turn for turn in turns if turn is not None]
 
@@ -141,7 +142,7 @@ class _Reader:
         if content is None:
             return None
         if role is not None and isinstance(content, str):
-            return Turn(role, self.references.plain(content, param))
+            return Turn(role, self.references.plain(content, param), param)
         if not isinstance(content, dict):
             raise InvalidRequest(f"'{param}' must be an object, not {shown(content)}.", param=param)
         said, parts = content.get("role"), content.get("parts")
@@ -151,7 +152,7 @@ class _Reader:
             raise InvalidRequest(f"'{param}.parts' must be an array.", param=f"{param}.parts")
         listed = parts if isinstance(parts, list) else [parts]
         texts = [self._part(part, f"{param}.parts[{index}]") for index, part in enumerate(listed)]
-        return Turn(role or _ROLES[said], "\n".join(text for text in texts if text))
+        return Turn(role or _ROLES[said], "\n".join(text for text in texts if text), param)
 
     def _part(self, part: Json, param: str) -> str:
         self._parts += 1

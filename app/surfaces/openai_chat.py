@@ -66,6 +66,7 @@ def parse_image(body: Mapping[str, Json], blobs: Blobs) -> ImageRequest:
     of_text = ("response_format",) if isinstance(body.get("response_format"), dict) else ()
     fields = {key: value for key, value in body.items() if key not in of_text}
     request = read_image_fields(fields, elsewhere=_ELSEWHERE, ignored=_IGNORED)
+    _demand_stream_for_options(body, stream=request.stream)
     wants_usage(body)
     references = References(blobs)
     conversation = read_conversation(body.get("messages"), references)
@@ -93,6 +94,7 @@ def parse_text(document: Mapping[str, Json], body: bytes) -> ChatRequest:
     stream = document.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise InvalidRequest(f"'stream' must be true or false, not {shown(stream)}.", param="stream")
+    _demand_stream_for_options(document, stream=bool(stream))
     limits = [_whole_number(document, name, most=_TOKENS_MAX) for name in ("max_completion_tokens", "max_tokens")]
     return ChatRequest(
         model=document["model"],
@@ -119,6 +121,12 @@ def _whole_number(document: Mapping[str, Json], name: str, *, most: int) -> int 
     if value is not None and (type(value) is not int or not 1 <= value <= most):
         raise InvalidRequest(f"'{name}' must be a whole number from 1 to {most}, not {shown(value)}.", param=name)
     return value
+
+
+def _demand_stream_for_options(body: Mapping[str, Json], *, stream: bool) -> None:
+    """As OpenAI does. Raises: InvalidRequest."""
+    if body.get("stream_options") is not None and not stream:
+        raise InvalidRequest("'stream_options' is only for streams: set 'stream' to true.", param="stream_options")
 
 
 def wants_usage(body: Mapping[str, Json]) -> bool:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from app.core.errors import InvalidRequest
 from app.core.exchange import Json
 from app.core.image import ImageInput, Turn, Warning
+from app.core.settle import says_nothing
 from app.wire.picture_text import Mark, Standing
 from app.wire.references import References
 
@@ -53,7 +54,7 @@ def read_conversation(messages: Json, references: References) -> Conversation:
         reader.turn(message, f"messages[{index}]", earlier=index < end - 1)
         for index, message in enumerate(messages[:end])
     ]
-    if not turns or turns[-1] is None or not turns[-1].text.strip():
+    if not turns or turns[-1] is None or says_nothing(turns[-1].text):
         raise _no_prompt()
     late = tuple(
         Warning("ignored", f"messages[{index}]", "It comes after the last user message.")
@@ -89,7 +90,7 @@ class _Reader:
             self._echoed(message["images"], f"{param}.images", own)
         for picture in own:
             self._references.add(picture)
-        return Turn(role, text)
+        return Turn(role, text, param)
 
     def _content(self, content: Json, role: Role, param: str, own: list[ImageInput]) -> str:
         match content:

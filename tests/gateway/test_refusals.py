@@ -25,6 +25,7 @@ REFUSED = [
     ("no model", GENERATIONS, {"prompt": "a cube"}, 400, "missing_required_parameter", "model"),
     ("no prompt", GENERATIONS, {"model": GOOD["model"]}, 400, "missing_required_parameter", "prompt"),
     ("empty prompt", GENERATIONS, {**GOOD, "prompt": "  "}, 400, "missing_required_parameter", "prompt"),
+    ("B24 unseen", GENERATIONS, {**GOOD, "prompt": "\u200b\u202e\ufeff"}, 400, "missing_required_parameter", "prompt"),
     ("long prompt", GENERATIONS, {**GOOD, "prompt": "x" * 32_001}, 400, "invalid_value", "prompt"),
     ("unknown ratio", GENERATIONS, {**GOOD, "aspect_ratio": "9:21"}, 400, "invalid_value", "aspect_ratio"),
     ("unknown format", GENERATIONS, {**GOOD, "output_format": "tiff"}, 400, "invalid_value", "output_format"),

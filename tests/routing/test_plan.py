@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.core.errors import InvalidRequest, NoVendorAvailable
-from app.core.image import ImageInput, ImageRequest
+from app.core.image import ImageInput, ImageRequest, Turn
 from app.core.media import Blob
 from app.dialects import DIALECTS
 from app.gateway.plan import Planner
@@ -44,3 +44,12 @@ def test_a_model_whose_vendors_are_all_drained_is_unavailable() -> None:
     planner = Planner(DIALECTS, router_of(pool_of(HandClock()), drained=frozenset({"a"})))
     with pytest.raises(NoVendorAvailable):
         planner.plan(model_of(target("a")), REQUEST)
+
+
+@pytest.mark.parametrize("where", ["messages", "contents", "systemInstruction"])
+def test_earlier_turns_that_cannot_be_told_are_reported_in_the_clients_own_words(where: str) -> None:
+    picture = target("a")
+    [stop] = Planner(DIALECTS, router_of(pool_of(HandClock()))).plan(model_of(picture), REQUEST)
+    request = replace(REQUEST, history=(Turn("user", "a dog", f"{where}[0]"),))
+    told = [warning.param for warning in stop.ignores(request) if "before it" in warning.message]
+    assert told == [where]

@@ -83,6 +83,7 @@ def test_earlier_contents_are_history_and_their_pictures_references() -> None:
     )
 
     assert request.history == (Turn("user", "a dog"), Turn("assistant", "Here it is."))
+    assert [turn.param for turn in request.history] == ["contents[0]", "contents[1]"]
     assert [picture.mime for picture in request.inputs] == ["image/png"]
     assert request.warnings == ()
 

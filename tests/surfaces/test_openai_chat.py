@@ -62,6 +62,17 @@ def test_stream_options_that_make_no_sense_are_refused(options: Any, param: str)
     assert refused.value.param == param
 
 
+def test_stream_options_without_a_stream_are_refused_for_text_and_pictures() -> None:
+    """B32: as OpenAI does."""
+    said = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    for options in ({}, {"include_usage": True}):
+        with pytest.raises(InvalidRequest, match="only for streams"):
+            parse(stream_options=options)
+        with pytest.raises(InvalidRequest, match="only for streams"):
+            openai_chat.parse_text({**said, "stream": False, "stream_options": options}, b"{}")
+    assert not openai_chat.parse_text({**said, "stream_options": None}, b"{}").shows_usage
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [(None, False), ({}, False), ({"include_usage": None}, False), ({"include_usage": True}, True)],

@@ -153,6 +153,7 @@ def test_a_turn_that_only_called_tools_says_nothing() -> None:
         [assistant("hi")],
         [user("")],
         [user("  ")],
+        [user("\u200b\u2060")],
         [user([])],
         [user([picture_part(URL)])],
         [user(f"![]({URL})")],
