@@ -17,13 +17,14 @@ def main() -> int:
     options.add_argument("--quick", action="store_true", help="one short round of each")
     options.add_argument("--rounds", type=int, default=3, help="rounds of each, in turns; the best counts")
     options.add_argument("--seconds", type=float, default=5.0, help="how long one round is")
+    options.add_argument("--matrix", action="store_true", help="images: every surface with every dialect")
     options.add_argument("--only", choices=("text", "images", "tasks", "growth", "start"), help="one part")
     chosen = options.parse_args()
     quick: bool = chosen.quick
     rounds, seconds = (1, 2.0) if quick else (chosen.rounds, chosen.seconds)
     parts: dict[str, Callable[[], bool]] = {
         "text": lambda: text.compare(rounds=rounds, seconds=seconds),
-        "images": lambda: images.compare(quick=quick),
+        "images": lambda: images.compare(quick=quick, matrix=chosen.matrix),
         "tasks": lambda: tasks.compare(quick=quick),
         "growth": lambda: growth.compare(quick=quick, rounds=rounds, seconds=seconds),
         "start": lambda: start.compare(rounds=rounds),

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
-READ_BYTES = 1 << 20
+READ_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = 0
         self._start = 0
         self._end = 0
+        self._chunked = False
         self._status = 0
         self._answer: asyncio.Future[Answer] | None = None
 
@@ -99,7 +100,11 @@ class Connection(asyncio.BufferedProtocol):
         self._filled += nbytes
         if not self._end and not self._read_head():
             return
-        if self._filled >= self._end and self._answer is not None:
+        if self._answer is None or self._answer.done():
+            return
+        if self._chunked:
+            self._read_chunks(self._answer)
+        elif self._filled >= self._end:
             self._answer.set_result(Answer(self._status, self._held, self._start, self._end))
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -115,12 +120,36 @@ class Connection(asyncio.BufferedProtocol):
         head = bytes(self._room[:end]).lower()
         self._status = int(head[9:12])
         at = head.find(b"content-length:")
+        self._chunked = b"transfer-encoding: chunked" in head
         self._start = end + 4
         self._end = self._start + (int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
-        if self._end >= len(self._held):
-            self._held = self._held[: self._filled] + bytearray(self._end + 1 - self._filled)
-            self._room = memoryview(self._held)
+        self._make_room(self._end + 1)
         return True
+
+    def _read_chunks(self, answer: "asyncio.Future[Answer]") -> None:
+        """Puts the chunks that are whole together, where they are."""
+        at = self._end
+        while (line := self._held.find(b"\r\n", at, self._filled)) >= 0:
+            length = int(self._held[at:line], 16)
+            begin, after = line + 2, line + 4 + length
+            if after > self._filled:
+                break
+            if not length:
+                answer.set_result(Answer(self._status, self._held, self._start, self._end))
+                return
+            self._room[self._end : self._end + length] = self._room[begin : begin + length]
+            self._end += length
+            at = after
+        left = self._filled - at
+        self._room[self._end : self._end + left] = self._room[at : self._filled]
+        self._filled = self._end + left
+        if self._filled == len(self._held):
+            self._make_room(self._filled * 5 // 4)
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._held):
+            self._held = self._held[: self._filled] + bytearray(count - self._filled)
+            self._room = memoryview(self._held)
 
 
 async def connected(port: int) -> Connection:

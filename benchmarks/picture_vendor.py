@@ -4,22 +4,22 @@ python -m benchmarks.picture_vendor PORT; a call with the big reference picture 
 /counts tells how many such references arrived unharmed.
 """
 
-import asyncio
 import base64
 import io
 import random
 import sys
-from functools import cache
-from typing import Final, cast
+from functools import cache, partial
+from typing import Final
 
 import uvloop
 from PIL import Image
+
+from benchmarks.picture_server import Served, serve
 
 SIDE: Final = 2000
 """2000 × 2000 RGB pixels of noise, not compressed: 12 MB, and 16 MB of base64."""
 REFERENCE_SIDES: Final = (1600, 2083)
 """The same for a reference picture of 10 MB."""
-READ_BYTES: Final = 1 << 20
 
 
 @cache
@@ -43,6 +43,13 @@ def _noise(width: int, height: int, *, seed: int) -> bytes:
 
 def shaped(path: str, port: int, text: bytes) -> bytes:
     """A document with a picture, as the dialect writes it that is called at this path."""
+    if path.startswith("/events"):
+        return (
+            b'data: {"id":"c","object":"chat.completion.chunk","created":1790000000,"model":"big","choices":['
+            b'{"index":0,"delta":{"role":"assistant","content":"![image](data:image/png;base64,'
+            + text
+            + b')"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        )
     if path.startswith("/chat"):
         return (
             b'{"id":"chatcmpl-1","object":"chat.completion","created":1790000000,"model":"big","choices":[{"index":0,'
@@ -66,71 +73,43 @@ def shaped(path: str, port: int, text: bytes) -> bytes:
     return b'{"created":1790000000,"data":[{"b64_json":"' + text + b'"}]}'
 
 
-class Vendor(asyncio.BufferedProtocol):
-    """One connection. The memory that a body arrives in is kept for the next one, which need not be made anew then."""
+class Vendor(Served):
+    """One connection. Counts the references that came unharmed."""
 
     intact = 0
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self._port = port
-        self._held = bytearray(READ_BYTES)
-        self._room = memoryview(self._held)
-        self._filled = 0
-        self._end = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Called by the loop."""
-        return self._room[self._filled :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Called by the loop."""
-        self._filled += nbytes
-        if not self._end:
-            head = self._held.find(b"\r\n\r\n", 0, self._filled)
-            if head < 0:
-                return
-            at = bytes(self._room[:head]).lower().find(b"content-length:")
-            length = int(bytes(self._room[at + 15 : head]).split(b"\r\n", 1)[0]) if at >= 0 else 0
-            self._end = head + 4 + length
-            if self._end >= len(self._held):
-                self._held = self._held[: self._filled] + bytearray(self._end + 1 - self._filled)
-                self._room = memoryview(self._held)
-        if self._filled >= self._end:
-            length, self._filled, self._end = self._end, 0, 0
-            self._answer(length)
-
-    def _answer(self, length: int) -> None:
-        method, path, _ = bytes(self._room[:200]).decode("latin-1").split(" ", 2)
+    def answer(self, method: str, path: str, body_at: int, end: int) -> None:
+        """As `Served`."""
         path = path.replace("/v1/", "/")
         if path == "/counts":
-            self._send(b'{"intact":%d}' % Vendor.intact)
+            self.send([b'{"intact":%d}' % Vendor.intact])
         elif path == "/picture.png":
-            self._send(picture(), b"image/png")
+            self.send([picture()], headers=b"content-type: image/png\r\n")
         elif path.startswith("/tasks") and method == "POST":
-            Vendor.intact += self._carries_reference(length)
-            size = b"small" if length > len(reference()) else b"big"
-            self._send(b'{"code":"success","message":"","data":{"task_id":"%b","status":"queued"}}' % size)
-        elif length > len(reference()) or path.endswith("/small"):
-            Vendor.intact += self._carries_reference(length)
-            self._send(_answers(path, self._port, big=False))
+            Vendor.intact += self._carries_reference(end)
+            size = b"small" if end > len(reference()) else b"big"
+            self._say(b'{"code":"success","message":"","data":{"task_id":"%b","status":"queued"}}' % size)
+        elif end > len(reference()) or path.endswith("/small"):
+            Vendor.intact += self._carries_reference(end)
+            self._say(_answers(path, self._port, big=False))
         else:
-            self._send(_answers(path, self._port, big=True))
+            self._say(_answers(path, self._port, big=True))
 
-    def _carries_reference(self, length: int) -> bool:
+    def _carries_reference(self, end: int) -> bool:
         """Whether the reference picture is in the request, as it is or as base64."""
         for whole in (reference(), _reference_text()):
-            at = self._held.find(whole[:64], 0, length)
+            at = self.held.find(whole[:64], 0, end)
             if at >= 0:
-                return at + len(whole) <= length and self._held.startswith(whole, at)
+                return at + len(whole) <= end and self.held.startswith(whole, at)
         return False
 
-    def _send(self, body: bytes, kind: bytes = b"application/json") -> None:
-        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(body)))
-        self._transport.write(body)
+    def _say(self, body: bytes) -> None:
+        kind = b"text/event-stream" if body.startswith(b"data:") else b"application/json"
+        self.send([body], headers=b"content-type: %b\r\n" % kind)
 
 
 @cache
@@ -143,13 +122,6 @@ def _reference_text() -> bytes:
     return base64.b64encode(reference())
 
 
-async def _serve(port: int) -> None:
-    picture(), reference(), _reference_text()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Vendor(port), "127.0.0.1", port, backlog=1024)
-    print("ready", flush=True)
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1])))
+    picture(), reference(), _reference_text()
+    uvloop.run(serve(partial(Vendor, int(sys.argv[1])), int(sys.argv[1])))
