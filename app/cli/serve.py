@@ -14,6 +14,7 @@ import typer
 import uvicorn
 import uvloop
 
+from app.cli.arenas import share_arenas
 from app.cli.listening import BACKLOG, take
 from app.cli.logs import start_logging
 from app.cli.running import refusing, tell_generated
@@ -67,6 +68,7 @@ def serve(
         secrets = ensure_secrets(settings)
         tell_generated(secrets)
         start_logging(settings)
+        share_arenas()
         if workers > 1:
             raise typer.Exit(asyncio.run(_serve_with(settings, workers, listener, worker=worker)))
         uvloop.run(_serve(settings, secrets, sandbox=sandbox, worker=worker, listener=listener, child=child))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from app.cli.arenas import share_arenas
 from app.cli.logs import start_logging
 from app.cli.running import refusing
 from app.cli.serving import close_within, serving
@@ -25,6 +26,7 @@ def worker(
         settings = read_settings()
         secrets = ensure_secrets(settings)
         start_logging(settings)
+        share_arenas()
         uvloop.run(_work(settings, secrets, port))
 
 
