@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from app.core.errors import InvalidRequest, NotFound
 from app.core.image import OutputFormat
@@ -103,8 +103,14 @@ class Resolved:
     by_family: bool
 
 
+NAME_CHARS_MAX: Final = 256
+"""No model has a longer name: what is longer is compared as it stands (fault-cases B25)."""
+
+
 def match_key(name: str) -> str:
     """What two spellings of one model name have in common: no prefix, no case, no `-` and `_`."""
+    if len(name) > NAME_CHARS_MAX:
+        return name
     return _SEPARATORS.sub("", _PREFIXES.sub("", name.strip().lower()))
 
 

@@ -9,6 +9,8 @@ from app.core.image import ImageRequest, TaskType, Warning
 from app.core.shape import nearest_ratio, parse_ratio
 
 PROMPT_CHARS_MAX: Final = 32_000
+WARNINGS_MAX: Final = 64
+"""How many are kept and told; a body may give reason for 100,000."""
 N_MAX: Final = 10
 
 
@@ -41,7 +43,7 @@ def settle(request: ImageRequest, resolved: Resolved) -> ImageRequest:
         resolution=model.resolution,
         aspect_ratio=_ratio(request, model.id, model.aspect_ratios),
         task_type=_task_type(request),
-        warnings=request.warnings + _compression_warnings(request),
+        warnings=_bounded(request.warnings + _compression_warnings(request)),
     )
 
 
@@ -140,3 +142,10 @@ def _compression_warnings(request: ImageRequest) -> tuple[Warning, ...]:
     return (
         Warning("ignored", "output_compression", "It applies to output_format jpeg and webp only; none was given."),
     )
+
+
+def _bounded(warnings: tuple[Warning, ...]) -> tuple[Warning, ...]:
+    more = len(warnings) - WARNINGS_MAX
+    if more <= 0:
+        return warnings
+    return (*warnings[:WARNINGS_MAX], Warning("ignored", None, f"{more} more parts of the request were not used."))

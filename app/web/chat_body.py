@@ -37,14 +37,14 @@ class LongBody:
             except (InvalidRequest, RequestTooLarge) as refusal:
                 self.refusal = refusal
 
-    def pictured(self) -> JsonBody | None:
+    async def pictured(self) -> JsonBody | None:
         """The whole body with its pictures lifted out; None when that cannot be done, for the reason in `refusal`.
 
         That is no error yet: the vendor of a text model may make something of it.
         """
         if self.refusal is None:
             try:
-                return self._reader.close()
+                return await self._reader.close()
             except (InvalidRequest, RequestTooLarge) as refusal:
                 self.refusal = refusal
         return None

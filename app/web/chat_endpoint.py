@@ -28,6 +28,7 @@ from app.web.body import (
     JsonReader,
     demand_json,
     json_object,
+    read_strictly,
     too_large,
     until_ordered,
 )
@@ -63,7 +64,7 @@ class ChatEndpoint:
             body: bytes = message.get("body", b"")
             if len(body) > self._services.limits.chat_body:
                 raise too_large(self._services.limits.chat_body)
-            text, pictured = self._read(body), None
+            text, pictured = self._read(json_object(loads(body)), body), None
             if text is None:
                 pictured = await self._lift(body)
         if text is not None:
@@ -84,12 +85,13 @@ class ChatEndpoint:
             try:
                 async for chunk in _chunks(message, receive, limits.chat_body):
                     body.feed(chunk)
-                pictured = body.pictured()
+                pictured = await body.pictured()
             finally:
                 body.abort()
             if pictured is not None and self._model(pictured.document).kind == "image":
                 return None, pictured
-            text = self._read(await body.whole())
+            whole = await body.whole()
+            text = self._read(await read_strictly(whole), whole)
             if text is None:
                 assert body.refusal is not None, "what was lifted says the same as the whole"
                 raise body.refusal
@@ -108,16 +110,15 @@ class ChatEndpoint:
             )
             try:
                 reader.feed(body)
-                return reader.close()
+                return await reader.close()
             finally:
                 reader.abort()
 
     def _model(self, document: dict[str, Json]) -> Model:
         return self._services.catalog().resolve(model_of(document)).model
 
-    def _read(self, body: bytes) -> tuple[Model, ChatRequest] | None:
+    def _read(self, document: dict[str, Json], body: bytes) -> tuple[Model, ChatRequest] | None:
         """The text request in a body; None: it is for an image model. Raises: InvalidRequest, NotFound."""
-        document = json_object(loads(body))
         model = self._model(document)
         return (model, parse_text(document, body)) if model.kind == "chat" else None
 

@@ -14,7 +14,7 @@ from app.core.exchange import Json
 from app.core.image import ImageInput, Turn, Warning
 from app.core.settle import says_nothing
 from app.wire.picture_text import Mark, Standing
-from app.wire.references import References
+from app.wire.references import EARLIER_MAX, References
 
 Role = Literal["system", "user", "assistant"]
 
@@ -123,7 +123,7 @@ class _Reader:
         """The text without the pictures shown in it."""
         kept: list[str] = []
         position = 0
-        for mark in self._references.shown_in(text):
+        for mark in self._references.shown_in(text, param):
             picture = self._references.read_shown(mark.source, param) if _is_meant(mark, role) else None
             if picture is not None:
                 own.append(picture)
@@ -135,13 +135,17 @@ class _Reader:
         """Pictures in OpenRouter's shape beside the content, as we answer them: usually the content's own once more,
         in the same order. In the style `data` they are there as bytes and, beside them, as links.
         """
+        if len(images) > EARLIER_MAX:
+            raise _refusal(f"At most {EARLIER_MAX} images are allowed in a message.", param)
         shown = tuple(own)
+        known = {_identity(picture) for picture in own}
         for index, image in enumerate(images):
             place = f"{param}[{index}]"
             source = image.get("image_url") if isinstance(image, dict) else None
             picture = self._references.read(source, f"{place}.image_url")
             in_content = index < len(shown) and (shown[index].blob is None) != (picture.blob is None)
-            if not in_content and all(_identity(picture) != _identity(other) for other in own):
+            if not in_content and _identity(picture) not in known:
+                known.add(_identity(picture))
                 own.append(picture)
 
 

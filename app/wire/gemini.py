@@ -5,7 +5,7 @@ from typing import Final
 
 from app.core.errors import GatewayError, InvalidRequest
 from app.core.exchange import Json
-from app.wire.said import snake
+from app.wire.said import demand_few_keys, snake
 
 _STATUSES: Final[Mapping[int, str]] = {
     401: "UNAUTHENTICATED",
@@ -36,8 +36,9 @@ def snake_keys(value: Mapping[str, Json]) -> dict[str, Json]:
     """The object with its own keys in snake_case, without nulls: SDKs mix both casings in one part (wire-facts 4.4).
 
     Raises:
-        InvalidRequest: one key is there in both casings, with different values.
+        InvalidRequest: one key is there in both casings, with different values, or there are too many.
     """
+    demand_few_keys(value, None)
     said: dict[str, tuple[str, Json]] = {}
     for key, item in value.items():
         if item is None:

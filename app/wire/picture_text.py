@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 from typing import Final
 
 
@@ -27,6 +28,9 @@ class Mark:
     standing: Standing
     source: str
 
+
+PLACES_MAX: Final = 2_000
+"""How many places of a text are looked at: nothing has so many pictures, and each look takes time (B18, F72)."""
 
 # What a Chinese or Japanese sentence puts after a URL; letters of those scripts may belong to it.
 _WIDE_MARKS: Final = "。，、；：！？…（）【】「」『』《》〈〉“”‘’"  # noqa: RUF001 - the wide forms are meant
@@ -56,7 +60,7 @@ def marks(text: str, is_picture: Callable[[str], bool]) -> list[Mark]:
         return found
     raw = [
         Mark(match.start(), match.end(), Standing.SHOWN, match[0])
-        for match in _RUN.finditer(text)
+        for match in islice(_RUN.finditer(text), PLACES_MAX)
         if is_picture(match[0])
     ]
     return raw or found
@@ -82,7 +86,9 @@ def _spaced_url(line: str) -> bool:
 
 def _anchored(text: str) -> Iterator[Mark]:
     position = 0
-    while (anchor := _ANCHOR.search(text, position)) is not None:
+    for _ in range(PLACES_MAX):
+        if (anchor := _ANCHOR.search(text, position)) is None:
+            return
         if anchor[0].startswith("!"):
             mark = _markdown(text, anchor.start(), anchor.end())
         elif anchor[0][:4].lower() == "data":

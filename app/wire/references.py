@@ -13,13 +13,15 @@ from app.core.exchange import Json
 from app.core.image import ImageInput, Warning
 from app.core.media import PICTURES, Blob, Blobs, sniff
 from app.wire.picture_text import Mark, marks
-from app.wire.said import KEY_CHARS_MAX, unknown_parameter
+from app.wire.said import KEY_CHARS_MAX, demand_few_keys, unknown_parameter
 
 REFERENCES_MAX: Final = 16
 """References per request, whatever the model takes (fault-cases section 5)."""
 EARLIER_MAX: Final = 256
 """Pictures in the turns before the prompt, of which the newest are used."""
 URL_CHARS_MAX: Final = 8192
+TEXT_CHARS_MAX: Final = 400_000
+"""All texts of a request in which pictures are looked for, which takes a tenth of a microsecond a character (B18)."""
 
 _HTTP = re.compile(r"https?://[^\s/?#\\][^\s\\\x00-\x1f]*", re.IGNORECASE)
 _SOURCES = ("url", "image_url", "b64_json", "file_id")
@@ -34,6 +36,7 @@ class References:
         self.earlier = False
         """Whether what is added now was shown in a turn before the prompt."""
         self._inputs: list[ImageInput] = []
+        self._text_chars = 0
         self.warnings: list[Warning] = []
 
     @property
@@ -67,8 +70,15 @@ class References:
             else:
                 self.add(self.read(value, name))
 
-    def shown_in(self, text: str) -> list[Mark]:
-        """Where pictures stand in a text: in Markdown, as data URIs, as base64, or linked."""
+    def shown_in(self, text: str, param: str) -> list[Mark]:
+        """Where pictures stand in a text: in Markdown, as data URIs, as base64, or linked.
+
+        Raises:
+            InvalidRequest: it is too long, together with those before it.
+        """
+        self._text_chars += len(text)
+        if self._text_chars > TEXT_CHARS_MAX:
+            raise InvalidRequest(f"At most {TEXT_CHARS_MAX} characters of text are allowed in all.", param=param)
         return marks(text, self._is_picture)
 
     def plain(self, text: str, param: str) -> str:
@@ -77,7 +87,7 @@ class References:
         Raises:
             InvalidRequest: it does hold some.
         """
-        if any(_is_data(mark.source) or self._is_picture(mark.source) for mark in self.shown_in(text)):
+        if any(_is_data(mark.source) or self._is_picture(mark.source) for mark in self.shown_in(text, param)):
             raise InvalidRequest(f"'{param}' must be text; give pictures as reference images.", param=param)
         return text
 
@@ -145,6 +155,7 @@ class References:
                 raise InvalidRequest(f"'{place}' must be a text.", code="invalid_image_url", param=place)
 
     def _warn_of_unknown(self, value: Mapping[str, Json], param: str) -> None:
+        demand_few_keys(value, param)
         for key in value:
             if key not in _DESCRIPTIONS and key not in _SOURCES:
                 self.warnings.append(unknown_parameter(f"{param}.{key[:KEY_CHARS_MAX]}"))

@@ -15,6 +15,9 @@ from app.core.image import Warning
 WARNINGS_MAX: Final = 32
 """How many unknown or ignored keys are told one by one; a body may hold 100,000."""
 
+KEYS_MAX: Final = 2_000
+"""Of one object: far more than there are known ones, and few enough to look at each (fault-cases B20)."""
+
 KEY_CHARS_MAX: Final = 100
 """How much of a client's key a message repeats."""
 
@@ -86,6 +89,7 @@ class Said:
         return first[1] if first else None
 
     def _collect(self, body: Mapping[str, Json], scope: Scope, prefix: str) -> None:
+        demand_few_keys(body, prefix[:-1] or None)
         for key, value in body.items():
             if value is None:
                 continue
@@ -116,6 +120,12 @@ class Said:
             self._unreported += 1
 
 
+def demand_few_keys(value: Mapping[str, Json], param: str | None) -> None:
+    """Raises: InvalidRequest."""
+    if len(value) > KEYS_MAX:
+        raise InvalidRequest(f"At most {KEYS_MAX} keys are allowed in an object.", param=param)
+
+
 def ignored(path: str) -> Warning:
     """The warning about a key that is known and does nothing for pictures."""
     return Warning("ignored", path, f"'{path}' does not apply to pictures.")
@@ -128,6 +138,8 @@ def unknown_parameter(path: str) -> Warning:
 
 def snake(key: str) -> str:
     """A key in snake_case, whichever way it was written; nothing else about it is changed."""
+    if key.islower():
+        return key[:KEY_CHARS_MAX]
     return _HUMP.sub(lambda hump: "_" + hump[0].lower(), key[:KEY_CHARS_MAX])
 
 
