@@ -1,4 +1,8 @@
-"""What every request passes before the application: room for its body, and a place if it asks for work."""
+"""What every request passes before the application: room for its body, and a place if it asks for work.
+
+A place is for work, so it is taken when the body has arrived: two hundred clients that send theirs byte by byte would
+have all of them, without any money, or with no key at all (fault-cases C45).
+"""
 
 import asyncio
 from contextlib import suppress
@@ -27,10 +31,12 @@ class Guard:
         if scope["type"] != "http" or scope["method"] not in BODY_METHODS:
             await self._app(scope, receive, send)
             return
-        held = _Held(self._load, receive, keep=scope["path"] == CHAT)
+        is_work = _is_work(scope)
+        held = _Held(self._load, receive, whose=_whose(scope) if is_work else None, keep=scope["path"] == CHAT)
         try:
             self._load.demand_room(_declared_bytes(scope))
-            if _is_work(scope):
+            if is_work:
+                self._load.demand_hope()
                 await self._work(scope, held, send)
             else:
                 await self._app(scope, held.receive, send)
@@ -40,7 +46,6 @@ class Guard:
             held.release()
 
     async def _work(self, scope: Scope, held: "_Held", send: Send) -> None:
-        await self._load.enter(_whose(scope))
         try:
             await self._app(scope, held.receive, send)
         except asyncio.CancelledError:
@@ -49,34 +54,49 @@ class Guard:
             with suppress(RuntimeError):  # the answer has begun
                 await error_response(leaving, scope["path"])(scope, held.receive, send)
             raise
-        finally:
-            self._load.leave()
 
 
 class _Held:
-    """A request's body in memory. Pictures go to disk as they arrive, so most are let go once received; `keep`: this
-    one's text stays until the answer.
+    """What a request has of the process: its body in memory, and from then on, if it is work, a place.
+
+    Pictures go to disk as they arrive, so most bodies are let go once received; `keep`: this one's text stays until the
+    answer. `whose`: who is to have the place; None: no work is asked for.
     """
 
-    def __init__(self, load: Load, receive: Receive, *, keep: bool) -> None:
+    def __init__(self, load: Load, receive: Receive, *, whose: bytes | None, keep: bool) -> None:
         self._load = load
         self._receive = receive
+        self._whose = whose
         self._keep = keep
         self._bytes = 0
+        self._placed = False
 
     async def receive(self) -> Message:
-        """The next message. Raises: Overloaded, when all bodies together have become too much."""
+        """The next message. Raises: Overloaded, when all bodies together have become too much, or there is no place."""
         message = await self._receive()
         if message["type"] == "http.request":
             count = len(message.get("body", b""))
             self._load.hold(count)
             self._bytes += count
-            if not message.get("more_body", False) and not self._keep:
-                self.release()
+            if not message.get("more_body", False):
+                await self._arrived()
         return message
+
+    async def _arrived(self) -> None:
+        if not self._keep:
+            self._free()
+        if self._whose is not None and not self._placed:
+            await self._load.enter(self._whose)
+            self._placed = True
 
     def release(self) -> None:
         """Lets go of all; safe to repeat."""
+        self._free()
+        if self._placed:
+            self._placed = False
+            self._load.leave()
+
+    def _free(self) -> None:
         self._load.free(self._bytes)
         self._bytes = 0
 

@@ -45,14 +45,10 @@ class Load:
 
     async def enter(self, whose: bytes) -> None:
         """Takes a place, at once or after a short wait; `leave` gives it back. Raises: Overloaded."""
-        self._watch()
-        if self.lag_s > self._limits.lag_s or self.memory > self._limits.memory_shed:
-            raise self._refusal()
+        self.demand_hope()
         if self.running < self._limits.running:
             self.running += 1
             return
-        if self.waiting >= self._limits.waiting:
-            raise self._refusal()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(whose, deque()).append(turn)
         self.waiting += 1
@@ -66,6 +62,13 @@ class Load:
             raise
         finally:
             self.waiting -= 1
+
+    def demand_hope(self) -> None:
+        """Raises: Overloaded, when nobody could take a place now, nor wait for one."""
+        self._watch()
+        full = self.running >= self._limits.running and self.waiting >= self._limits.waiting
+        if full or self.lag_s > self._limits.lag_s or self.memory > self._limits.memory_shed:
+            raise self._refusal()
 
     def leave(self) -> None:
         """Gives the place to who waits, or back."""

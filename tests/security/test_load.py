@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from app.core.clock import Clock
 from app.core.errors import Overloaded
@@ -13,6 +15,8 @@ from app.gateway.services import LoadLimits
 from app.web.load import Load
 from tests.security.sockets import connected
 from tests.support.gateway import Running, running_gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLOCK = Clock()
 MB = 2**20
@@ -136,8 +140,15 @@ async def test_one_stop_of_the_loop_is_no_overload() -> None:
     await account.enter(b"b")
 
 
-async def test_a_full_gateway_says_503_and_leaves_no_trace(tmp_path: Path) -> None:
-    async with running_gateway(tmp_path, max_running=1, max_waiting=0) as gateway, gateway.client() as client:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A gateway with one place, and no room to wait for it."""
+    async with running_gateway(tmp_path_factory.mktemp("load"), max_running=1, max_waiting=0) as gateway:
+        yield gateway
+
+
+async def test_a_full_gateway_says_503_and_leaves_no_trace(shared: Running) -> None:
+    async with shared.client() as client:
         answers = await asyncio.gather(*(client.post(GENERATIONS, json=GOOD) for _ in range(5)))
         refused = [answer for answer in answers if answer.status_code == 503]
         assert refused
@@ -148,7 +159,20 @@ async def test_a_full_gateway_says_503_and_leaves_no_trace(tmp_path: Path) -> No
             assert answer.headers["x-request-id"].startswith("req_")
         assert (await client.get("/v1/models")).status_code == 200
         assert (await client.post(GENERATIONS, json=GOOD)).status_code == 200
-        assert len(await gateway.paid_calls()) == 6 - len(refused)
+        assert len(await shared.paid_calls()) == 6 - len(refused)
+
+
+@pytest.mark.parametrize("path", [GENERATIONS, "/v1/chat/completions"])
+async def test_c45_bodies_that_do_not_arrive_take_nobodys_place(shared: Running, path: str) -> None:
+    """Two hundred such uploads, of a client without money, once kept all others out for as long as they liked."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer {shared.key}\r\n"
+    )
+    async with connected(shared.url) as first, connected(shared.url) as second, shared.client() as client:
+        for slow in (first, second):
+            await slow.send(head.encode() + b"Content-Length: 100\r\n\r\n{")
+        await CLOCK.sleep(0.1)
+        assert (await client.post(GENERATIONS, json=GOOD)).status_code == 200
 
 
 async def test_a_body_without_room_is_503_whether_its_size_is_told_or_not(tmp_path: Path) -> None:
