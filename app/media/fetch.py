@@ -97,12 +97,12 @@ class Fetcher:
             for pause_s in _PAUSES_S:
                 try:
                     return await self._try(checked, open_sink, self._results)
-                except FetchFailed as error:
-                    if not error.again:
+                except (FetchFailed, UnknownHost) as error:
+                    if isinstance(error, FetchFailed) and not error.again:
                         raise
                 await self._clock.sleep(pause_s)
             return await self._try(checked, open_sink, self._results)
-        except (MalformedUrl, ForbiddenUrl) as error:
+        except (MalformedUrl, ForbiddenUrl, UnknownHost) as error:
             raise FetchFailed(f"the URL is refused: {error}") from error
 
     async def _try(self, url: CheckedUrl, open_sink: OpenSink, limits: FetchLimits) -> Blob:
@@ -111,7 +111,7 @@ class Fetcher:
                 return await self._follow(url, open_sink, limits)
         except TimeoutError as error:
             raise FetchFailed("it took too long", again=True) from error
-        except (UnknownHost, httpx.TransportError) as error:
+        except httpx.TransportError as error:
             raise FetchFailed(f"{error}", again=True) from error
 
     async def _follow(self, url: CheckedUrl, open_sink: OpenSink, limits: FetchLimits) -> Blob:
@@ -142,7 +142,8 @@ def _as_clients_fault(param: str) -> Iterator[None]:
     except MalformedUrl as error:
         message = "The image URL is not valid: an absolute http or https URL without credentials is needed."
         raise InvalidRequest(message, code="invalid_image_url", param=param) from error
-    except ForbiddenUrl as error:
+    except (ForbiddenUrl, UnknownHost) as error:
+        # The same words for both, or it could be asked which names there are inside (D58).
         message = "The image URL is not allowed: it must lead to a public address, port 80 or 443."
         raise InvalidRequest(message, code="image_url_not_allowed", param=param) from error
     except FetchFailed as error:

@@ -161,11 +161,22 @@ async def test_d58_the_words_do_not_tell_what_is_behind_the_url() -> None:
         },
     }
     errors = [await refused(Stage(answer), "https://a.example/secret?token=t") for answer in behind.values()]
-    errors.append(await refused(Stage(script(), names=Names({"a.example": [[]]})), "https://a.example/secret?token=t"))
     assert len({(error.code, error.message) for error in errors}) == 1
     assert "a.example" not in errors[0].message
-    inside = [await refused(Stage(script()), url) for url in ("http://127.0.0.1/", "http://10.0.0.1:1/", "http://0/")]
-    assert len({(error.code, error.message) for error in inside}) == 1
+
+
+async def test_d58_nor_whether_there_is_such_a_name_inside() -> None:
+    names: dict[str, list[list[str]]] = {"inside.example": [["10.0.0.1"]], "nowhere.example": [[]]}
+    urls = (
+        "http://127.0.0.1/",
+        "http://10.0.0.1:1/",
+        "http://0/",
+        "https://inside.example/",
+        "https://nowhere.example/",
+    )
+    errors = [await refused(Stage(script(), names=Names(names)), url) for url in urls]
+    assert {error.code for error in errors} == {"image_url_not_allowed"}
+    assert len({error.message for error in errors}) == 1
 
 
 @pytest.mark.parametrize("url", ["ftp://a.example/", "http://user:pass@a.example/", "picture.png", "http:///", ""])
