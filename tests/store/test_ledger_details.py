@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from app.core.errors import InsufficientQuota, InvalidRequest
 from app.core.pricing import MAX_UNITS
-from app.store import accounts, ledger
+from app.store import accounts, keys, ledger
 from app.store.database import Database
 from app.store.ledger import Entry, KeyBudget
 from tests.store.rows import NOW, add_account, add_key, hold, hold_on_key
@@ -69,6 +69,22 @@ async def test_a_refusal_by_the_budget_is_final_and_tells_no_less_than_nothing(t
     ) as refused:
         await two.write(lambda tx: hold_on_key(tx, "charge_3", 1, lowered))
     assert (refused.value.code, refused.value.should_retry) == ("budget_exceeded", False)
+
+
+async def test_a_period_counts_its_own_keys_holds_and_what_that_key_has_spent(two: Database) -> None:
+    def spend(tx: Connection) -> None:
+        ledger.capture(tx, charge_id="charge_1", units=20, at=NOW)
+        hold_on_key(tx, "charge_3", 50, KeyBudget("key_b", 50, "total"))
+        hold_on_key(tx, "charge_4", 10, BUDGET)
+        hold_on_key(tx, "charge_5", 20, BUDGET)
+
+    await two.write(spend)
+    with pytest.raises(InsufficientQuota, match="needs 1 units, and the key's budget has 0 available"):
+        await two.write(lambda tx: hold_on_key(tx, "charge_6", 1, BUDGET))
+    with pytest.raises(InsufficientQuota, match="needs 81 units, and the key's budget has 50 available"):
+        await two.write(lambda tx: hold_on_key(tx, "charge_7", 81, KeyBudget("key_1", 100, "total")))
+    found = await two.read(lambda tx: [keys.spending(tx, key_id, "total") for key_id in ("key_1", "key_b")])
+    assert [(each.held_units, each.spent_units) for each in found] == [(30, 20), (50, 0)]
 
 
 async def test_a_refusal_by_the_account_tells_that_accounts_units(two: Database) -> None:
