@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from app.store.columns import to_json
-from app.store.sql import insert_if_absent
+from app.store.sql import flush_after, insert_if_absent
 from app.store.sqlite_engine import driver_of, execute
 from app.store.tables import accounts, chats, key_periods, ledger_entries
 
@@ -91,8 +91,8 @@ class SqlRows:
     def accounts(self, ids: Sequence[str]) -> list[Row]:
         """Id, billing, balance and held units. `ids` are sorted."""
         columns = (accounts.c.id, accounts.c.billing, accounts.c.balance_units, accounts.c.held_units)
-        found = select(*columns).where(accounts.c.id.in_(ids)).order_by(accounts.c.id).with_for_update(key_share=True)
-        return [tuple(row) for row in self._tx.execute(found)]
+        found = select(*columns, flush_after(self._tx)).where(accounts.c.id.in_(ids)).order_by(accounts.c.id)
+        return [tuple(row)[: len(columns)] for row in self._tx.execute(found.with_for_update(key_share=True))]
 
     def lost(self, charges: Sequence[str]) -> frozenset[str]:
         """Those of the charges whose hold is not there: it was committed and not flushed when the server crashed."""

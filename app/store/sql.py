@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, extract, func, literal, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    extract,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -55,6 +68,17 @@ def allow_long(tx: Connection, *, seconds: int) -> None:
         tx.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
         if (prolong := tx.get_execution_options().get("prolong")) is not None:
             prolong(seconds)
+
+
+def flush_after(tx: Connection) -> ColumnElement[Any]:
+    """To be selected on PostgreSQL with rows that many wait for and that are locked by it: the commit then frees them
+    before it is on the disk, and the write returns when it is. Others may see it a moment before; what they build upon
+    it is flushed with it or later.
+    """
+    if (flush_later := tx.get_execution_options().get("flush_later")) is None:
+        return null()
+    flush_later()
+    return func.set_config("synchronous_commit", "off", true())
 
 
 def day_of(tx: Connection, time: ColumnElement[float]) -> ColumnElement[str]:

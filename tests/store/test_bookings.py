@@ -162,3 +162,23 @@ async def test_many_writers_at_once_never_overspend(database: Database) -> None:
     results = await asyncio.gather(*map(hold, batches))
     assert sum(refusal is None for refusals in results for refusal in refusals) == 2 * 33
     await everything(database)
+
+
+async def test_others_may_book_while_a_batch_is_flushed_and_the_write_returns_when_it_is(postgresql_copy: str) -> None:
+    database = await Database.open(postgresql_copy)
+    await database.write(lambda tx: add_account(tx, units=100))
+    hold = a_hold("c1", 60)
+    await database.write(lambda tx: book(tx, [hold], []), flush=False)
+
+    def settle(tx: Any) -> str:
+        book(tx, [], [ended(hold, 10)])
+        return str(tx.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+
+    inserted = "SELECT CAST(pg_current_wal_insert_lsn() AS text)"
+    before = await database.read(lambda tx: tx.exec_driver_sql(inserted).scalar_one())
+    assert await database.write(settle) == "off"
+    flushed = f"SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '{before}') > 0"
+    assert await database.read(lambda tx: tx.exec_driver_sql(flushed).scalar_one())
+    assert await database.write(lambda tx: tx.exec_driver_sql("SHOW synchronous_commit").scalar_one()) == "on"
+    await everything(database)
+    await database.close()
