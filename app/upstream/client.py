@@ -19,6 +19,8 @@ from app.core.clock import Clock
 from app.core.exchange import Call, Exchange, Failure, Json, Outcome, Reply, VendorFailure
 from app.core.media import Blobs
 from app.upstream.body import Body, body_of
+from app.upstream.http import HttpTransport
+from app.upstream.waiting import Arriving, Get, Waits
 from app.wire.blobs import BlobSink, Lifter, LiftError
 from app.wire.sse import SseEventTooLarge, SseParser, looks_like_sse
 
@@ -57,10 +59,19 @@ async def nothing_to_record(call: Call) -> None:
 class VendorClient:
     """Calls vendors over a transport, which stays its owner's. The same client serves all vendors."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, *, clock: Clock, limits: CallLimits | None = None) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        clock: Clock,
+        limits: CallLimits | None = None,
+        light: HttpTransport | None = None,
+    ) -> None:
+        """`light`: where polls go, which are many and have no body; None: as all else."""
         self._transport = transport
         self._clock = clock
         self._limits = limits or CallLimits()
+        self._light = light
 
     async def drive(
         self,
@@ -86,8 +97,13 @@ class VendorClient:
             call = next(exchange)
             while True:
                 await before_send(call)
-                async with self._sent(call, vendor, credential, more_headers) as response:
-                    reply = await self._read(response, open_sink, pictures, on_event)
+                if self._light is not None and _is_light(call):
+                    reply = await self._asked(self._light, call, vendor, credential, more_headers, open_sink, pictures)
+                else:
+                    async with self._sent(call, vendor, credential, more_headers) as response:
+                        chunks = _with_idle_limit(response.aiter_raw(), self._limits.idle_s)
+                        head = response.status_code, response.headers
+                        reply = await self._read(*head, chunks, open_sink, pictures, on_event)
                 call = exchange.send(reply)
         except StopIteration as stop:
             outcome: Outcome = stop.value
@@ -96,6 +112,25 @@ class VendorClient:
             raise failure.without(credential) from failure
         finally:
             exchange.close()
+
+    async def _asked(
+        self,
+        light: HttpTransport,
+        call: Call,
+        vendor: Vendor,
+        credential: str,
+        more: Mapping[str, str],
+        open_sink: Callable[[], BlobSink],
+        pictures: int,
+    ) -> Reply:
+        """The answer of a call without a body. Raises: VendorFailure."""
+        limits = self._limits
+        waits = Waits(limits.connect_s, limits.first_byte_s, limits.idle_s, vendor.timeout_s)
+        arriving = await light.get(Get(vendor.base_url.rstrip("/"), call.path, credential, more), waits)
+        try:
+            return await self._read(arriving.status, arriving.headers, _chunks_of(arriving), open_sink, pictures, None)
+        finally:
+            arriving.close()
 
     @asynccontextmanager
     async def _sent(
@@ -135,13 +170,15 @@ class VendorClient:
 
     async def _read(
         self,
-        response: httpx.Response,
+        status: int,
+        headers: Mapping[str, str],
+        chunks: AsyncIterator[bytes],
         open_sink: Callable[[], BlobSink],
         pictures: int,
         on_event: Callable[[Json, Blobs], None] | None,
     ) -> Reply:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=response.status_code)
+        if headers.get("content-encoding", "identity") != "identity":
+            raise VendorFailure(Failure.UNREADABLE, "an encoded body", status=status)
         limits = self._limits
         lifter = Lifter(
             open_sink,
@@ -151,38 +188,38 @@ class VendorClient:
             max_blobs=limits.blobs,
         )
         document, received, allowed = bytearray(), 0, limits.answer_bytes(pictures)
-        live = _Live(on_event, lifter.blobs) if on_event is not None and _is_stream(response) else None
+        live = _Live(on_event, lifter.blobs) if on_event is not None and _is_stream(headers) else None
         try:
-            async for chunk in _with_idle_limit(response.aiter_raw(), limits.idle_s):
+            async for chunk in chunks:
                 received += len(chunk)
                 if received > allowed:
-                    raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=response.status_code)
+                    raise VendorFailure(Failure.UNREADABLE, "an answer without end", status=status)
                 lifted = lifter.feed(chunk)
                 document += lifted
                 if live is not None:
                     live.feed(lifted)
             document += lifter.close()
-            return self._reply(response, bytes(document), lifter.blobs)
+            return self._reply(status, headers, bytes(document), lifter.blobs)
         except (LiftError, SseEventTooLarge) as error:
-            raise VendorFailure(Failure.UNREADABLE, str(error), status=response.status_code) from error
+            raise VendorFailure(Failure.UNREADABLE, str(error), status=status) from error
         finally:
             lifter.abort()
             document.clear()  # a failure's traceback would hold it until garbage is looked for
 
-    def _reply(self, response: httpx.Response, body: bytes, blobs: Blobs) -> Reply:
+    def _reply(self, status: int, headers: Mapping[str, str], body: bytes, blobs: Blobs) -> Reply:
         document, is_json, events = None, False, None
-        if _is_stream(response) or looks_like_sse(body[:64]):
+        if _is_stream(headers) or looks_like_sse(body[:64]):
             events = _events(body)
         else:
             with suppress(orjson.JSONDecodeError):
                 document, is_json = orjson.loads(body), True
         return Reply(
-            status=response.status_code,
+            status=status,
             document=document,
             is_json=is_json,
             events=events,
             text=body[: TEXT_CHARS * 4].decode("utf-8", "replace")[:TEXT_CHARS],
-            retry_after_s=retry_after_s(response.headers.get("retry-after"), self._clock),
+            retry_after_s=retry_after_s(headers.get("retry-after"), self._clock),
             blobs=blobs,
         )
 
@@ -202,8 +239,18 @@ class _Live:
                 self._tell(orjson.loads(event.data), self._blobs)
 
 
-def _is_stream(response: httpx.Response) -> bool:
-    return "text/event-stream" in response.headers.get("content-type", "")
+def _is_stream(headers: Mapping[str, str]) -> bool:
+    return "text/event-stream" in headers.get("content-type", "")
+
+
+def _is_light(call: Call) -> bool:
+    return call.method == "GET" and call.auth == "bearer" and not call.query
+
+
+async def _chunks_of(arriving: Arriving) -> AsyncIterator[bytes]:
+    while (chunk := await arriving.chunk()) != b"":
+        if chunk is not None:  # else it is only quiet
+            yield chunk
 
 
 async def _with_idle_limit(chunks: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The process's own HTTP/1.1 client for text chat: a pool of connections, and the head of a request as bytes."""
+"""The process's own HTTP/1.1 client for text chat and polls: a pool of connections, and heads of requests as bytes."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ import httpx
 
 from app.core.exchange import Failure, VendorFailure
 from app.upstream.connection import Connection, Reply
-from app.upstream.waiting import REUSED_WITHIN_S, Post, Waits
+from app.upstream.waiting import REUSED_WITHIN_S, Get, Post, Waits
 
 SWEEP_S: Final = 30.0
 USER_AGENT: Final = "oneshape"
@@ -18,11 +18,14 @@ USER_AGENT: Final = "oneshape"
 
 @dataclass(slots=True)
 class _Place:
-    """A URL that is posted to: how its request begins, where it is, and the connections there that are free."""
+    """A URL that is called, or begins those that are: its path, where it is, what every head says, and the connections
+    there that are free.
+    """
 
     host: str
     port: int
     tls: bool
+    path: str
     head: str
     free: list[Connection] = field(default_factory=list)
 
@@ -41,13 +44,25 @@ class HttpTransport:
 
     async def post(self, post: Post, waits: Waits) -> Reply:
         """See `ChatTransport`."""
-        if not (post.credential.isascii() and post.credential.isprintable()):
-            raise VendorFailure(Failure.UNAUTHORIZED, "the credential cannot be sent")
         place = self._places.get(post.url) or self._place(post.url)
+        about = f"content-type: application/json\r\ncontent-length: {len(post.body)}\r\n"
+        return await self._send(place, f"POST {place.path}", post, about, post.body, waits)
+
+    async def get(self, get: Get, waits: Waits) -> Reply:
+        """As `post`."""
+        place = self._places.get(get.base_url) or self._place(get.base_url)
+        return await self._send(place, f"GET {place.path}{get.path}", get, "", b"", waits)
+
+    async def _send(
+        self, place: _Place, line: str, request: Post | Get, about: str, body: bytes, waits: Waits
+    ) -> Reply:
+        credential = request.credential
+        if not (credential.isascii() and credential.isprintable()):
+            raise VendorFailure(Failure.UNAUTHORIZED, "the credential cannot be sent")
         connection = self._free(place) or await self._connect(place, waits.connect_s)
-        more = "".join([f"{name}: {value}\r\n" for name, value in post.more_headers.items()])
-        head = f"{place.head}{post.credential}\r\n{more}content-length: {len(post.body)}\r\n\r\n"
-        reply = connection.send(head.encode("latin-1") + post.body, waits)
+        more = "".join([f"{name}: {value}\r\n" for name, value in request.more_headers.items()])
+        head = f"{line} HTTP/1.1\r\n{place.head}{credential}\r\n{more}{about}\r\n"
+        reply = connection.send(head.encode("latin-1") + body, waits)
         try:
             return await reply.begun()
         except BaseException:
@@ -69,11 +84,11 @@ class HttpTransport:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         named = parts.netloc.rpartition("@")[2]
         head = (
-            f"POST {path} HTTP/1.1\r\nhost: {named}\r\nuser-agent: {USER_AGENT}\r\n"
+            f"host: {named}\r\nuser-agent: {USER_AGENT}\r\n"
             "accept: application/json, text/event-stream\r\naccept-encoding: identity\r\n"
-            "content-type: application/json\r\nauthorization: Bearer "
+            "authorization: Bearer "
         )
-        place = self._places[url] = _Place(host, parts.port or (443 if tls else 80), tls, head)
+        place = self._places[url] = _Place(host, parts.port or (443 if tls else 80), tls, path, head)
         return place
 
     def _free(self, place: _Place) -> Connection | None:

@@ -36,6 +36,16 @@ class Post:
     more_headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Get:
+    """One GET. `base_url` is what many have in common, `path` follows it as it stands; else as `Post`."""
+
+    base_url: str
+    path: str
+    credential: str
+    more_headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Arriving(Protocol):
     """A reply whose head is here. Header names are in lower case; of repeated ones the last counts."""
 
