@@ -15,7 +15,7 @@ import orjson
 from app.core.ids import new_id
 from app.core.task import TaskStatus
 from app.gateway.task_views import TaskViews, find_rows
-from app.store import accounts, outbox
+from app.store import outbox
 from app.store.accounts import Account
 from app.store.database import Tx
 from app.store.outbox import Delivery
@@ -37,13 +37,12 @@ class Announcer:
 
     def __call__(self, tx: Tx, task_id: str, at: float) -> None:
         """Adds the delivery in `tx` (T10). Pictures are told by their links, never by their bytes."""
+        url = outbox.url_for(tx, task_id)
+        if url is None:
+            return
         rows = find_rows(tx, task_id, at=at)
         assert rows is not None, "only a task that exists ends"
         task = rows.task
-        account = accounts.get(tx, task.account_id)
-        url = task.webhook_url or (account.webhook_url if account else None)
-        if url is None:
-            return
         event = EVENTS[task.status]
         view = self._views.view(rows, base_url=str(task.request.get("base_url", "")), now=at)
         payload = {

@@ -1,12 +1,12 @@
 """Media rows: what is known about stored pictures, and whose they are. The bytes are elsewhere (`app/media`)."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, literal_column, select, update
 
-from app.store.sql import now
+from app.store.sql import now, row_of
 from app.store.tables import media
 
 Role = Literal["output", "input"]
@@ -33,10 +33,19 @@ class Media:
     erased_at: float | None = None
 
 
+# The hot statements are built once; building one costs more than running it.
+_INSERT: Final = insert(media)
+_OUTPUTS: Final = (
+    select(media)
+    .where(media.c.task_id.in_(bindparam("_task_ids", expanding=True)), media.c.role == literal_column("'output'"))
+    .order_by(media.c.position)
+)
+
+
 def insert_all(tx: Connection, pictures: Collection[Media]) -> None:
     """Adds rows for pictures whose bytes are already stored durably (L9)."""
     if pictures:
-        tx.execute(insert(media), [asdict(picture) for picture in pictures])
+        tx.execute(_INSERT, [row_of(picture) for picture in pictures])
 
 
 def get(tx: Connection, media_id: str) -> Media | None:
@@ -53,9 +62,8 @@ def list_for_task(tx: Connection, task_id: str, *, role: Role = "output") -> tup
 
 def list_for_tasks(tx: Connection, task_ids: Collection[str]) -> dict[str, tuple[Media, ...]]:
     """The outputs of several tasks, by task, in order; a task without any is not in it."""
-    query = select(media).where(media.c.task_id.in_(task_ids), media.c.role == "output").order_by(media.c.position)
     found: dict[str, tuple[Media, ...]] = {}
-    for row in tx.execute(query):
+    for row in tx.execute(_OUTPUTS, {"_task_ids": list(task_ids)}):
         found[row.task_id] = (*found.get(row.task_id, ()), _media(row))
     return found
 

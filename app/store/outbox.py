@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, insert, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
 
 from app.store.sql import Page, newest_first, now, page
-from app.store.tables import webhook_deliveries
+from app.store.tables import accounts, tasks, webhook_deliveries
 
 _PENDING = webhook_deliveries.c.state == literal_column("'pending'")
 
@@ -28,6 +28,19 @@ class Delivery:
     attempts: int = 0
     last_status: int | None = None
     delivered_at: float | None = None
+
+
+_URL: Final = (
+    select(func.coalesce(tasks.c.webhook_url, accounts.c.webhook_url))
+    .join_from(tasks, accounts)
+    .where(tasks.c.id == bindparam("_task_id"))
+)
+
+
+def url_for(tx: Connection, task_id: str) -> str | None:
+    """Where a task's end is told: the task's own URL, else its account's, else nowhere."""
+    url: str | None = tx.execute(_URL, {"_task_id": task_id}).scalar_one()
+    return url
 
 
 def enqueue(tx: Connection, delivery: Delivery) -> None:

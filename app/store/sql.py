@@ -1,7 +1,7 @@
 """What the store's queries share: the two databases' differences, and pages of a list. No table is named here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -38,6 +38,11 @@ class Page(Generic[T]):
     def has_more(self) -> bool:
         """Whether more follows."""
         return self.next_cursor is not None
+
+
+def row_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields as they are; `asdict` would copy documents, at more than the row's own cost."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def insert_if_absent(tx: Connection, table: Table) -> Insert:

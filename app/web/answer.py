@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from app.core.exchange import Json
 from app.core.image import ImageAnswer
@@ -10,11 +10,11 @@ from app.wire.outgoing import encode, length
 from app.wire.sending import in_turn, pieces
 
 
-def document_response(
-    document: Json, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> StreamingResponse:
+def document_response(document: Json, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer of known length; BlobText leaves are streamed."""
     segments = encode(document)
+    if len(segments) == 1 and isinstance(segments[0], bytes):  # a stream's machinery is for pictures
+        return Response(segments[0], status, headers, media_type="application/json")
     return StreamingResponse(
         in_turn(pieces(segments)),
         status_code=status,
