@@ -147,7 +147,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredImage:
-    """A picture that is stored here: what every surface renders. Measured from the bytes."""
+    """A picture that is stored here: what every surface renders. Measured from the bytes.
+
+    `slot`: the first of the request's pictures that were asked for together with it; by it they are in order.
+    """
 
     media_id: str
     mime: str
@@ -156,6 +159,7 @@ class DeliveredImage:
     size_bytes: int
     sha256: str
     revised_prompt: str | None = None
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,11 +217,10 @@ class Admission:
     def _demand_room(self, tx: Tx, caller: Caller, wanted: Wanted) -> None:
         """Keeps the key within its limits, exactly (T12). Raises: RateLimited (concurrency_limit_exceeded)."""
         leases.lock_key(tx, caller.key.id)
-        running = tasks.count_unfinished(tx, caller.key.id, status=TaskStatus.IN_PROGRESS)
+        running, queued = tasks.count_unfinished(tx, caller.key.id)
         if wanted.mode == "sync":
             count, allowed = running, caller.key.concurrency or self._limits.key_concurrency
         else:
-            queued = tasks.count_unfinished(tx, caller.key.id, status=TaskStatus.QUEUED)
             count, allowed = running + queued, self._limits.key_queued
         if count >= allowed:
             raise RateLimited(

@@ -89,14 +89,6 @@ class AttemptRecords:
         await self._resolve(work, attempt, result)
         self._faults.at("attempt.failed")
 
-    async def progress(self, work: Work, progress: int) -> None:
-        """Percent of the whole task. One picture of several says nothing of the others: only single ones are told."""
-        if work.request.n == 1:
-            token = work.lease_token
-            await self._write(
-                work, lambda tx: tasks.set_progress(tx, work.task_id, lease_token=token, progress=progress)
-            )
-
     async def _resolve(self, work: Work, attempt: Attempt, result: Result) -> None:
         at = self._clock.now()
         await self._write(work, lambda tx: attempts.resolve(tx, attempt.id, result, at=at))

@@ -1,11 +1,13 @@
 """Gets a request drawn: targets in order, attempts recorded before they are sent, pictures stored before they count.
 
-No transaction is open while a vendor thinks. Another target is tried only when the one before provably did not take
+What a vendor accepts and shows later is not waited for here: it is told as such, and taken in when it has come. No
+transaction is open while a vendor thinks. Another target is tried only when the one before provably did not take
 the work, whoever asked it: what an earlier owner of the task has tried counts.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +21,8 @@ from app.gateway.faults import NO_FAULTS, Faults
 from app.gateway.inputs import told
 from app.gateway.outputs import OutputDesk, as_asked, mismatches
 from app.gateway.plan import ATTEMPTS_MAX, Stop
+from app.gateway.polls import Answer
+from app.gateway.waiting import Waiting
 from app.gateway.work import AttemptDone, Drawn, Past, Work
 from app.media.spool import SpoolFolder
 from app.store.attempts import Attempt
@@ -54,22 +58,37 @@ class Dispatcher:
         self._faults = faults
 
     async def draw(self, work: Work, folder: SpoolFolder) -> Drawn:
-        """The pictures that could be had, up to `work.request.n`, stored; and the failures of what could not.
+        """The pictures that could be had, up to `work.request.n`, stored; the failures of what could not; and what is
+        to be waited for. Broken: by LeaseLost, by Cancelled, else only by a bug or our own storage's failure.
 
-        Files that are only needed meanwhile are put into `folder`. Raises: LeaseLost; Cancelled, when that left
-        nothing to deliver; else only what is a bug or our own storage's failure.
+        Files that are only needed meanwhile are put into `folder`.
         """
-        return await _together(self._share(work, folder, share) for share in _shares(work.past, work.request.n))
+        return await together(self._share(work, folder, share) for share in _shares(work.past, work.request.n))
+
+    async def take(self, work: Work, waiting: Waiting, answer: Answer, folder: SpoolFolder) -> Drawn:
+        """What has come of something that was waited for, as `draw` tells it."""
+        return await together([self._take(work, waiting, answer, folder)])
+
+    async def _take(self, work: Work, waiting: Waiting, answer: Answer, folder: SpoolFolder) -> Drawn:
+        attempt, stop, trial = waiting.attempt, waiting.stop, waiting.trial
+        request = replace(work.request, n=attempt.images_asked)
+        with trial:
+            try:
+                async with self._recorded(work, attempt, stop, trial):
+                    if isinstance(answer, Exception):
+                        raise answer
+                    return await self._delivered(folder, stop, trial, attempt, request, answer)
+            except VendorFailure as failure:
+                return Drawn(failures=(failure,))
 
     async def _share(self, work: Work, folder: SpoolFolder, share: _Share) -> Drawn:
         if share.last is None:
             return await self._fill(work, folder, share.first, share.count, work.stops, ordinal=0)
         attempt, stop = share.last.attempt, share.last.stop
         if attempt.state is AttemptState.ACCEPTED and attempt.finished_at is None and stop is not None:
-            try:
-                return await self._resumed(work, folder, stop, attempt)
-            except VendorFailure as failure:
-                return Drawn(failures=(failure,))
+            trial = self._pool.trial(stop.target, retry=False, last=True)
+            assert trial is not None, "work that can go nowhere else is always tried"
+            return Drawn(waiting=(self._conversation.resume(work, attempt, stop, trial),))
         failed = Drawn(failures=(_failure_of(attempt),))
         others = _untried(work, share.first, attempt.ordinal + 1)
         if not attempt.state.allows_another or not others:
@@ -94,7 +113,7 @@ class Dispatcher:
         if not stops:
             return Drawn()
         per_call = stops[0].takes.images_per_call
-        return await _together(
+        return await together(
             self._one_call(work, folder, first + done, min(per_call, count - done), stops, ordinal, called)
             for done in range(0, count, per_call)
         )
@@ -106,9 +125,13 @@ class Dispatcher:
         trial = self._pool.trial(stop.target, retry=called, last=not others)
         if trial is None:
             return await self._fill(work, folder, first, count, others, ordinal=ordinal, called=called)
-        with trial:
+        with ExitStack() as ends:
+            ends.enter_context(trial)
             try:
-                return await self._attempt(work, folder, stop, trial, first, count, ordinal=ordinal)
+                drawn = await self._attempt(work, folder, stop, trial, first, count, ordinal=ordinal)
+                if drawn.waiting:
+                    ends.pop_all()  # the trial goes on with what is waited for
+                return drawn
             except VendorFailure as failure:
                 failed = Drawn(failures=(failure,))
                 if not failure.failure.not_accepted:
@@ -122,42 +145,40 @@ class Dispatcher:
         """One try at one target. Raises: VendorFailure, with the attempt recorded as what it then is."""
         request = told(work.request, stop.takes, count)
         attempt = await self._records.intended(work, stop, slot=first, ordinal=ordinal, count=count)
-        asking = self._conversation.ask(work, attempt, stop, trial, request, folder)
-        return await self._delivered(work, folder, stop, trial, attempt, request, asking)
+        async with self._recorded(work, attempt, stop, trial):
+            answer = await self._conversation.ask(work, attempt, stop, trial, request, folder)
+            if isinstance(answer, Waiting):
+                return Drawn(waiting=(answer,))
+            return await self._delivered(folder, stop, trial, attempt, request, answer)
 
-    async def _resumed(self, work: Work, folder: SpoolFolder, stop: Stop, attempt: Attempt) -> Drawn:
-        """An earlier owner's accepted attempt, polled to its end. Raises: VendorFailure."""
-        request = replace(work.request, n=attempt.images_asked)
-        trial = self._pool.trial(stop.target, retry=False, last=True)
-        assert trial is not None, "work that can go nowhere else is always tried"
-        with trial:
-            polling = self._conversation.resume(work, attempt, stop, trial, folder)
-            return await self._delivered(work, folder, stop, trial, attempt, request, polling)
+    @asynccontextmanager
+    async def _recorded(self, work: Work, attempt: Attempt, stop: Stop, trial: Trial) -> AsyncIterator[None]:
+        """Records a vendor's failure inside as the attempt's, and tells the vendor's health; it is raised on."""
+        try:
+            yield
+        except VendorFailure as failure:
+            trial.failed(failure)
+            await self._records.failed(work, attempt, stop, failure)
+            raise
 
     async def _delivered(
         self,
-        work: Work,
         folder: SpoolFolder,
         stop: Stop,
         trial: Trial,
         attempt: Attempt,
         request: ImageRequest,
-        result: Coroutine[Any, Any, ImageResult],
+        answered: ImageResult,
     ) -> Drawn:
-        try:
-            answered = await result
-            self._faults.at("vendor.answered")
-            images = await self._outputs.keep(answered, request, folder)
-        except VendorFailure as failure:
-            trial.failed(failure)
-            await self._records.failed(work, attempt, stop, failure)
-            raise
+        """Pictures taken in. Raises: VendorFailure, when there are none in what the vendor answered."""
+        self._faults.at("vendor.answered")
+        images = await self._outputs.keep(answered, request, folder)
         trial.span.answered(input_tokens=answered.usage.input_tokens, output_tokens=answered.usage.output_tokens)
         trial.delivered(as_asked=as_asked(images, request))
         self._faults.at("media.stored")
         cost = images_charge(stop.target.cost, len(images))
         return Drawn(
-            images=images,
+            images=tuple(replace(image, slot=attempt.slot) for image in images),
             text=answered.text,
             usage=answered.usage,
             warnings=stop.ignores(request) + mismatches(images, request),
@@ -165,14 +186,10 @@ class Dispatcher:
         )
 
 
-async def _together(calls: Iterable[Coroutine[Any, Any, Drawn]]) -> Drawn:
-    """What all of them brought, in order. All are awaited, whatever becomes of one: each may have been paid for."""
+async def together(calls: Iterable[Coroutine[Any, Any, Drawn]]) -> Drawn:
+    """What all of them brought. All are awaited, whatever becomes of one: each may have been paid for."""
     ended = await asyncio.gather(*calls, return_exceptions=True)
-    drawn = sum((part for part in ended if isinstance(part, Drawn)), Drawn())
-    broken = next((part for part in ended if isinstance(part, BaseException)), None)
-    if broken is not None and not drawn.images:
-        raise broken
-    return drawn
+    return sum((part if isinstance(part, Drawn) else Drawn(broken=part) for part in ended), Drawn())
 
 
 def _shares(past: Sequence[Past], n: int) -> list[_Share]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.core.image import ImageRequest
@@ -14,6 +15,8 @@ from app.media.pictures import PictureLimits, measure
 from app.store.media import Media
 from app.store.tasks import Task
 
+CHECKED_S: Final = 1.0
+"""How long it is believed that pictures can be stored: to find out takes a thread, for each request."""
 KEPT_AFTER_S: Final = 3600.0
 """How long inputs stay after the task's deadline."""
 
@@ -29,14 +32,18 @@ class StoredInputs:
 class InputStore:
     """Keeps input pictures in the media store, under ids that no link is ever signed for."""
 
-    def __init__(self, media: MediaStore, *, limits: PictureLimits) -> None:
+    def __init__(self, media: MediaStore, *, clock: Clock, limits: PictureLimits) -> None:
         """`limits`: those that the pictures were found to be within."""
         self._media = media
+        self._clock = clock
         self._limits = limits
+        self._checked_until = 0.0
 
     async def check(self) -> None:
-        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now."""
-        await self._media.check()
+        """Raises: Overloaded (storage_unavailable) when pictures could not be stored now, or a moment ago."""
+        if self._clock.monotonic() >= self._checked_until:
+            await self._media.check()
+            self._checked_until = self._clock.monotonic() + CHECKED_S
 
     async def keep(self, request: ImageRequest, task: Task, *, until: float) -> StoredInputs:
         """Stores every picture of the request that came as bytes, once each. Raises: Overloaded."""

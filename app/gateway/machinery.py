@@ -21,6 +21,8 @@ from app.gateway.metrics import Metrics
 from app.gateway.outputs import OutputDesk
 from app.gateway.own_pictures import OwnPictures
 from app.gateway.plan import Planner
+from app.gateway.polls import Polls
+from app.gateway.progress import ProgressBoard
 from app.gateway.rebuild import Rebuilder
 from app.gateway.settlement import Settlement
 from app.gateway.task_views import TaskViews
@@ -30,6 +32,7 @@ from app.gateway.webhooks import Announcer
 from app.media.fetch import Fetcher
 from app.media.pictures import Converter, PictureLimits
 from app.media.signing import MediaSigner
+from app.media.spool import Spool
 from app.store.database import Database
 from app.upstream.client import VendorClient
 from app.upstream.pool import VendorPool
@@ -49,6 +52,7 @@ class Tools:
     planner: Planner
     media: MediaStore
     signer: MediaSigner
+    spool: Spool
     fetcher: Fetcher
     converter: Converter
     input_limits: PictureLimits
@@ -68,7 +72,6 @@ class Machinery:
     execution: Execution
     settlement: Settlement
     rebuilder: Rebuilder
-    conversation: Conversation
     bell: Bell
 
 
@@ -77,7 +80,8 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
     database, clock, faults = tools.database, tools.clock, tools.faults
     bell = Bell(clock)
     views = TaskViews(media=tools.media, signer=tools.signer, link_ttl_s=link_ttl_s)
-    watch = TaskWatch(database, clock=clock, bell=bell)
+    polls = Polls(clock=clock, client=tools.client, progress=ProgressBoard(database), spool=tools.spool)
+    watch = TaskWatch(database, clock=clock, bell=bell, looked_at=polls.look)
     settlement = Settlement(
         database,
         clock=clock,
@@ -89,7 +93,7 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
     )
     own = OwnPictures(database=database, store=tools.media, signer=tools.signer)
     inputs = InputDesk(fetcher=tools.fetcher, own=own, limits=tools.input_limits)
-    store = InputStore(tools.media, limits=tools.input_limits)
+    store = InputStore(tools.media, clock=clock, limits=tools.input_limits)
     admission = Admission(
         database=database,
         clock=clock,
@@ -102,8 +106,10 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         limits=limits,
         faults=faults,
     )
-    conversation, dispatcher = _make_dispatcher(tools)
-    execution = Execution(dispatcher=dispatcher, settlement=settlement)
+    rebuilder = Rebuilder(
+        database=database, clock=clock, admitting=tools.admitting, planner=tools.planner, inputs=inputs, store=store
+    )
+    execution = Execution(dispatcher=_make_dispatcher(tools), settlement=settlement, polls=polls, rebuilder=rebuilder)
     return Machinery(
         images=Images(admission=admission, execution=execution, watch=watch, views=views),
         tasks=Tasks(
@@ -117,24 +123,13 @@ def make_machinery(tools: Tools, *, limits: AdmissionLimits, media_ttl_s: float,
         ),
         execution=execution,
         settlement=settlement,
-        rebuilder=Rebuilder(
-            database=database,
-            clock=clock,
-            admitting=tools.admitting,
-            planner=tools.planner,
-            inputs=inputs,
-            store=store,
-        ),
-        conversation=conversation,
+        rebuilder=rebuilder,
         bell=bell,
     )
 
 
-def _make_dispatcher(tools: Tools) -> tuple[Conversation, Dispatcher]:
+def _make_dispatcher(tools: Tools) -> Dispatcher:
     records = AttemptRecords(tools.database, clock=tools.clock, faults=tools.faults)
     conversation = Conversation(clock=tools.clock, client=tools.client, records=records)
     outputs = OutputDesk(fetcher=tools.fetcher, converter=tools.converter, media=tools.media)
-    dispatcher = Dispatcher(
-        records=records, conversation=conversation, outputs=outputs, pool=tools.pool, faults=tools.faults
-    )
-    return conversation, dispatcher
+    return Dispatcher(records=records, conversation=conversation, outputs=outputs, pool=tools.pool, faults=tools.faults)

@@ -1,6 +1,6 @@
-"""Writes what must not be lost because the database is away for a moment: what a vendor was paid for."""
+"""Does what must not fail because the database is away for a moment: it is about what a vendor was paid for."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import structlog
@@ -27,15 +27,24 @@ async def write_persistently(
 
     Raises: Overloaded (storage_unavailable), when the minute is over.
     """
+    return await _persistently(lambda: database.write(unit, account_id=account_id), clock)
+
+
+async def read_persistently(database: Database, clock: Clock, query: Callable[[Tx], T]) -> T:
+    """As `write_persistently`, for a query."""
+    return await _persistently(lambda: database.read(query), clock)
+
+
+async def _persistently(step: Callable[[], Awaitable[T]], clock: Clock) -> T:
     until = clock.monotonic() + PATIENCE_S
     tries = 0
     while True:
         try:
-            return await database.write(unit, account_id=account_id)
+            return await step()
         except Overloaded:
             pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
             if clock.monotonic() + pause_s > until:
                 raise
             tries += 1
-            log.warning("write.again", tries=tries)
+            log.warning("database.again", tries=tries)
             await clock.sleep(pause_s)

@@ -13,6 +13,8 @@ from app.gateway.routing import Router, nobody
 ATTEMPTS_MAX: Final = 3
 """How many targets one picture is asked of, at most (fault-cases section 5)."""
 
+STOPS_MAX: Final = 10_000
+"""Stops that are remembered, of catalogs that are no longer in force too."""
 
 Unfit = Literal["ratio_not_drawn", "inputs_not_taken", "mask_not_taken"]
 
@@ -72,6 +74,7 @@ class Planner:
     def __init__(self, dialects: Mapping[str, ImageDialect], router: Router) -> None:
         self._dialects = dialects
         self._router = router
+        self._stops: dict[int, Stop] = {}
 
     def plan(self, model: Model, request: ImageRequest, *, strict: bool = False) -> tuple[Stop, ...]:
         """The stops in order, at most three, at least one.
@@ -93,9 +96,14 @@ class Planner:
         return tuple(self.stop(target) for target in ordered[:ATTEMPTS_MAX])
 
     def stop(self, target: Target) -> Stop:
-        """The target with its dialect."""
-        dialect = self._dialects[target.vendor.dialect]
-        return Stop(target, dialect, dialect.takes(target))
+        """The target with its dialect; the same each time, since thousands of works may be kept with theirs."""
+        stop = self._stops.get(id(target))
+        if stop is None or stop.target is not target:
+            if len(self._stops) >= STOPS_MAX:
+                self._stops.clear()
+            dialect = self._dialects[target.vendor.dialect]
+            stop = self._stops[id(target)] = Stop(target, dialect, dialect.takes(target))
+        return stop
 
 
 def _refusal(unfit: list[Unfit | None], request: ImageRequest) -> InvalidRequest:

@@ -1,4 +1,4 @@
-"""Makes a Work of a task's row, for a process that did not admit it: a queued task, or one whose owner is gone."""
+"""Makes a Work of a task's row, for a process that did not admit it, or did not keep it while it only waited."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,6 +12,7 @@ from app.core.image import ImageRequest
 from app.core.pricing import Price, Units, images_charge
 from app.gateway.input_store import InputStore
 from app.gateway.inputs import InputDesk
+from app.gateway.persist import read_persistently
 from app.gateway.plan import Planner, Stop
 from app.gateway.request_record import from_record
 from app.gateway.work import Past, Work
@@ -19,7 +20,7 @@ from app.media.spool import SpoolFolder
 from app.store import attempts, tasks
 from app.store.attempts import Attempt, Result
 from app.store.database import Database, Tx
-from app.store.tasks import Task
+from app.store.tasks import LeaseLost, Task
 
 
 class Rebuilder:
@@ -69,6 +70,26 @@ class Rebuilder:
             created_at=task.created_at,
             deadline_at=task.deadline_at,
             past=past,
+        )
+
+    async def again(self, task_id: str, lease_token: str) -> Work:
+        """The work of a task that this process has, and of which everything was asked for: what came of that is taken
+        in with it, and nothing more is sent.
+
+        Raises: LeaseLost; Overloaded.
+        """
+        task = await read_persistently(self._database, self._clock, lambda tx: tasks.get(tx, task_id))
+        if task is None or task.lease_token != lease_token:
+            raise LeaseLost(task_id)
+        return Work(
+            task_id=task.id,
+            lease_token=lease_token,
+            account_id=task.account_id,
+            request=from_record(task.request, {}),
+            stops=(),
+            price=Price(per_image=Units(task.price_units)),
+            created_at=task.created_at,
+            deadline_at=task.deadline_at,
         )
 
     def _stops(self, request: ImageRequest, catalog: Catalog) -> tuple[Stop, ...]:

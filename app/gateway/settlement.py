@@ -105,13 +105,11 @@ class Settlement:
         outcome = Finish(TaskStatus.CANCELLED, warnings=_asked_warnings(tasks.get(tx, task_id)))
         self._end(tx, task_id, outcome, lease_token=lease_token, reason="cancelled", at=at)
 
-    async def cancel(self, work: Work) -> None:
+    async def cancel(self, task_id: str, account_id: str, *, lease_token: str) -> None:
         """As `cancel_within`, for the owner of a task in progress. Raises: LeaseLost."""
         now = self._clock.now()
         await self._settle(
-            work.task_id,
-            work.account_id,
-            lambda tx: self.cancel_within(tx, work.task_id, lease_token=work.lease_token, at=now),
+            task_id, account_id, lambda tx: self.cancel_within(tx, task_id, lease_token=lease_token, at=now)
         )
         self._metrics.task_ended(TaskStatus.CANCELLED)
 

@@ -1,6 +1,6 @@
 """An admitted request in somebody's hands, and what came of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.core.exchange import VendorFailure
@@ -8,6 +8,7 @@ from app.core.image import NO_TOKENS, DeliveredImage, ImageRequest, ImageUsage, 
 from app.core.pricing import Price, Units
 from app.gateway.glimpses import Glimpses
 from app.gateway.plan import Stop
+from app.gateway.waiting import Waiting
 from app.store.attempts import Attempt
 
 Surface = Literal["openai_chat", "openai_images", "image_tasks", "gemini"]
@@ -56,7 +57,10 @@ class AttemptDone:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What one or several calls brought: stored pictures in order, or why there are none."""
+    """What one or several calls brought: stored pictures in order, or why there are none; and what is still to come.
+
+    `broken`: what went wrong on our side, which matters only where there is no picture in the end.
+    """
 
     images: tuple[DeliveredImage, ...] = ()
     text: str = ""
@@ -64,13 +68,21 @@ class Drawn:
     warnings: tuple[Warning, ...] = ()
     done: tuple[AttemptDone, ...] = ()
     failures: tuple[VendorFailure, ...] = field(default=(), compare=False)
+    waiting: tuple[Waiting, ...] = field(default=(), compare=False)
+    broken: BaseException | None = field(default=None, compare=False)
 
     def __add__(self, other: "Drawn") -> "Drawn":
         return Drawn(
-            self.images + other.images,
+            tuple(sorted((*self.images, *other.images), key=lambda image: image.slot)),
             "\n".join(text for text in (self.text, other.text) if text),
             self.usage + other.usage,
             self.warnings + tuple(warning for warning in other.warnings if warning not in self.warnings),
             self.done + other.done,
             self.failures + other.failures,
+            self.waiting + other.waiting,
+            self.broken or other.broken,
         )
+
+    def without(self, waiting: Waiting) -> "Drawn":
+        """The same, where that has come."""
+        return replace(self, waiting=tuple(one for one in self.waiting if one is not waiting))

@@ -3,14 +3,15 @@
 The state changes only as `core.attempt.ATTEMPT_TRANSITIONS` allows; a write that finds another state changes nothing.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.sql.dml import Update
 
 from app.core.attempt import ATTEMPT_TRANSITIONS, AttemptState
-from app.store.sql import Page, newest_first, page
+from app.store.sql import Page, newest_first, page, row_of
 from app.store.tables import attempts
 
 
@@ -61,40 +62,59 @@ class Result:
     exposure_units: int = 0
 
 
+# The hot statements are built once; building one costs more than running it.
+_INSERT: Final = insert(attempts)
+
+
+def _towards(state: AttemptState, *, ending: bool = False) -> Update:
+    """An UPDATE that hits only in the states from which this follows; ending, an accepted attempt may stay accepted."""
+    before = {earlier for earlier, following in ATTEMPT_TRANSITIONS.items() if state in following}
+    if ending and state is AttemptState.ACCEPTED:
+        before.add(state)
+    hit = attempts.c.state.in_([literal_column(f"'{earlier}'") for earlier in sorted(before)])
+    unresolved = attempts.c.finished_at.is_(None) | (attempts.c.state == literal_column("'unknown'"))
+    return update(attempts).where(attempts.c.id == bindparam("_id"), hit, unresolved)
+
+
+_SENT: Final = _towards(AttemptState.SENT)
+_ACCEPTED: Final = _towards(AttemptState.ACCEPTED)
+_ENDED: Final = {state: _towards(state, ending=True) for state in AttemptState}
+_OF_TASK: Final = (
+    select(attempts).where(attempts.c.task_id == bindparam("_task_id")).order_by(attempts.c.slot, attempts.c.ordinal)
+)
+_ONE: Final = select(attempts).where(attempts.c.id == bindparam("_id"))
+
+
 def intend(tx: Connection, attempt: Attempt) -> None:
     """Adds an attempt; committed before anything is sent."""
     assert attempt.state in (AttemptState.INTENDED, AttemptState.SENT)
-    tx.execute(insert(attempts).values(asdict(attempt)))
+    tx.execute(_INSERT, row_of(attempt))
 
 
 def mark_sent(tx: Connection, attempt_id: str, *, at: float, credential: str | None = None) -> None:
     """From now on bytes may have left, with that credential. Raises: AttemptMoved."""
-    sent = {"state": AttemptState.SENT, "sent_at": at, "credential": credential}
-    _must_hit(tx, _from(attempt_id, AttemptState.SENT).values(sent), attempt_id)
+    _must_hit(tx, _SENT, attempt_id, {"state": AttemptState.SENT, "sent_at": at, "credential": credential})
 
 
 def store_handle(tx: Connection, attempt_id: str, *, handle: str) -> None:
     """The vendor accepted the work under `handle`; it is polled from now on, never sent again. Raises: AttemptMoved."""
-    accepted = _from(attempt_id, AttemptState.ACCEPTED).values(state=AttemptState.ACCEPTED, handle=handle)
-    _must_hit(tx, accepted, attempt_id)
+    _must_hit(tx, _ACCEPTED, attempt_id, {"state": AttemptState.ACCEPTED, "handle": handle})
 
 
 def resolve(tx: Connection, attempt_id: str, result: Result, *, at: float) -> None:
     """Ends an attempt, once; one that ended as unknown may be resolved by an operator later. Raises: AttemptMoved."""
-    ended = _from(attempt_id, result.state, ending=True).values(**asdict(result), finished_at=at)
-    _must_hit(tx, ended, attempt_id)
+    _must_hit(tx, _ENDED[result.state], attempt_id, {**row_of(result), "finished_at": at})
 
 
 def get(tx: Connection, attempt_id: str) -> Attempt | None:
     """One attempt, or None."""
-    row = tx.execute(select(attempts).where(attempts.c.id == attempt_id)).one_or_none()
+    row = tx.execute(_ONE, {"_id": attempt_id}).one_or_none()
     return None if row is None else _attempt(row)
 
 
 def list_for_task(tx: Connection, task_id: str) -> tuple[Attempt, ...]:
     """A task's attempts, slot by slot, in the order they were tried."""
-    query = select(attempts).where(attempts.c.task_id == task_id).order_by(attempts.c.slot, attempts.c.ordinal)
-    return tuple(_attempt(row) for row in tx.execute(query))
+    return tuple(_attempt(row) for row in tx.execute(_OF_TASK, {"_task_id": task_id}))
 
 
 def list_unknown(tx: Connection, *, after: str | None = None, limit: int = 20) -> Page[Attempt]:
@@ -111,17 +131,8 @@ def exposure_by_vendor(tx: Connection) -> dict[str, int]:
     return {vendor: int(units) for vendor, units in tx.execute(query)}
 
 
-def _from(attempt_id: str, to: AttemptState, *, ending: bool = False) -> Update:
-    """An UPDATE that hits only in the states from which `to` follows; ending, an accepted attempt may stay accepted."""
-    before = {state for state, following in ATTEMPT_TRANSITIONS.items() if to in following}
-    if ending and to is AttemptState.ACCEPTED:
-        before.add(to)
-    query = update(attempts).where(attempts.c.id == attempt_id, attempts.c.state.in_(sorted(before)))
-    return query.where(attempts.c.finished_at.is_(None) | (attempts.c.state == AttemptState.UNKNOWN))
-
-
-def _must_hit(tx: Connection, guarded: Update, attempt_id: str) -> None:
-    if tx.execute(guarded).rowcount != 1:
+def _must_hit(tx: Connection, guarded: Update, attempt_id: str, values: Mapping[str, Any]) -> None:
+    if tx.execute(guarded, {"_id": attempt_id, **values}).rowcount != 1:
         raise AttemptMoved(attempt_id)
 
 

@@ -7,15 +7,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.dml import Update
 
 from app.store.sql import now
 from app.store.tables import keys, tasks
-from app.store.tasks import IN_PROGRESS, QUEUED, LeaseLost, Task, leased, must_hit, task_of
+from app.store.tasks import IN_PROGRESS, LEASED, QUEUED, LeaseLost, Task, must_hit, task_of
 
 _ABANDONED: Final = {"owner": None, "lease_until": 0.0}
 """Nobody's, or the next heartbeat of the process that had it would prolong it for good."""
+
+
+_LOCK_KEY: Final = select(keys.c.id).where(keys.c.id == bindparam("_key_id")).with_for_update(key_share=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Lease:
 
 def lock_key(tx: Connection, key_id: str) -> None:
     """Makes others who count this key's tasks wait for this transaction. On SQLite there are no others."""
-    tx.execute(select(keys.c.id).where(keys.c.id == key_id).with_for_update(key_share=True))
+    if tx.dialect.name == "postgresql":
+        tx.execute(_LOCK_KEY, {"_key_id": key_id})
 
 
 def claim(
@@ -76,8 +80,8 @@ def claim_expired(tx: Connection, lease: Lease, *, at: float, limit: int = 1) ->
 
 def renew(tx: Connection, task_id: str, lease: Lease, *, at: float) -> bool:
     """Prolongs a lease; true when the client has asked to cancel. Raises: LeaseLost."""
-    prolonged = leased(task_id, lease.token).values(lease_until=now(tx, at) + lease.seconds)
-    row = tx.execute(prolonged.returning(tasks.c.cancel_requested)).one_or_none()
+    prolonged = LEASED.values(lease_until=now(tx, at) + lease.seconds).returning(tasks.c.cancel_requested)
+    row = tx.execute(prolonged, {"_id": task_id, "_token": lease.token}).one_or_none()
     if row is None:
         raise LeaseLost(task_id)
     return bool(row.cancel_requested)
@@ -102,13 +106,13 @@ def abandon_all(tx: Connection, *, owner: str) -> None:
 
 def abandon(tx: Connection, task_id: str, *, lease_token: str) -> None:
     """Ends one lease, if it is still that one, so that the task is taken over at once."""
-    tx.execute(leased(task_id, lease_token).values(_ABANDONED))
+    tx.execute(LEASED, {"_id": task_id, "_token": lease_token, **_ABANDONED})
 
 
 def hand_back(tx: Connection, task_id: str, *, lease_token: str) -> None:
     """Puts a task back in the queue; only for one of which nothing was sent to a vendor. Raises: LeaseLost."""
-    queued = leased(task_id, lease_token).values(status="queued", owner=None, lease_token=None, lease_until=None)
-    must_hit(tx, queued, task_id)
+    queued = {"status": "queued", "owner": None, "lease_token": None, "lease_until": None}
+    must_hit(tx, LEASED, {"_id": task_id, "_token": lease_token, **queued})
 
 
 def _key_has_room(default: int | None) -> Any:

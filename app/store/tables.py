@@ -194,6 +194,7 @@ tasks = Table(
     Index("ix_tasks_created_at_id", "created_at", "id"),
     partial_index("ix_tasks_queued", "created_at", "id", where="status = 'queued'"),
     partial_index("ix_tasks_queued_deadline", "deadline_at", where="status = 'queued'"),
+    partial_index("ix_tasks_queued_by_key", "key_id", where="status = 'queued'"),
     partial_index("ix_tasks_running_by_key", "key_id", where="status = 'in_progress'"),
     partial_index("ix_tasks_running_by_owner", "owner", where="status = 'in_progress'"),
     partial_index("ix_tasks_leases", "lease_until", where="status = 'in_progress'"),

@@ -4,14 +4,25 @@ Every write by a worker is fenced: it names the lease it was given and must hit 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import Update
 
 from app.core.task import TaskStatus, advance
-from app.store.sql import Page, newest_first, now, page
+from app.store.sql import Page, newest_first, now, page, row_of
 from app.store.tables import attempts, tasks
 
 Mode = Literal["sync", "async"]
@@ -21,7 +32,27 @@ IDS_AT_ONCE: Final = 1000
 QUEUED: Final = tasks.c.status == literal_column("'queued'")
 IN_PROGRESS: Final = tasks.c.status == literal_column("'in_progress'")
 
+# The hot statements are built once; building one costs more than running it.
+LEASED: Final = update(tasks).where(
+    tasks.c.id == bindparam("_id"), tasks.c.lease_token == bindparam("_token"), IN_PROGRESS
+)
+"""An UPDATE of a task in progress that misses when the lease is another one by now."""
+_UNCLAIMED: Final = update(tasks).where(tasks.c.id == bindparam("_id"), QUEUED)
 _INSERT: Final = insert(tasks)
+_ONE: Final = select(tasks).where(tasks.c.id == bindparam("_id"))
+_DEMAND: Final = (
+    select(tasks.c.cancel_requested)
+    .where(tasks.c.id == bindparam("_id"), tasks.c.lease_token == bindparam("_token"), IN_PROGRESS)
+    .with_for_update(read=True)
+)
+_FORWARD: Final = LEASED.where(tasks.c.progress < bindparam("_percent")).values(progress=bindparam("_percent"))
+
+
+def _count(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).where(tasks.c.key_id == bindparam("_key_id"), condition).scalar_subquery()
+
+
+_UNFINISHED: Final = select(_count(IN_PROGRESS), _count(QUEUED))
 
 
 class LeaseLost(Exception):
@@ -82,19 +113,25 @@ class Finish:
     expires_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task is, by whoever holds the lease."""
+
+    task_id: str
+    lease_token: str
+    percent: int
+
+
 def create(tx: Connection, task: Task) -> None:
     """Adds a task, queued, or in progress with the lease of the process that serves it."""
     assert task.status in (TaskStatus.QUEUED, TaskStatus.IN_PROGRESS)
-    tx.execute(_INSERT, {**asdict(task), "warnings": list(task.warnings)})
+    tx.execute(_INSERT, {**row_of(task), "warnings": list(task.warnings)})
 
 
 def get(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
     """One task, or None. With `account_id`, another account's task is None as an unknown one is (T9)."""
-    query = select(tasks).where(tasks.c.id == task_id)
-    if account_id is not None:
-        query = query.where(tasks.c.account_id == account_id)
-    row = tx.execute(query).one_or_none()
-    return None if row is None else task_of(row)
+    row = tx.execute(_ONE, {"_id": task_id}).one_or_none()
+    return None if row is None or account_id not in (None, row.account_id) else task_of(row)
 
 
 def unfinished(tx: Connection, ids: Collection[str]) -> frozenset[str]:
@@ -129,16 +166,15 @@ def list_page(
     return page(found, [task.id for task in found], limit=limit)
 
 
-def count_unfinished(tx: Connection, key_id: str, *, status: Literal[TaskStatus.QUEUED, TaskStatus.IN_PROGRESS]) -> int:
-    """How many of a key's tasks wait or run now; to make a limit exact on PostgreSQL, call `leases.lock_key` first."""
-    condition = QUEUED if status is TaskStatus.QUEUED else IN_PROGRESS
-    return int(tx.execute(select(func.count()).where(tasks.c.key_id == key_id, condition)).scalar_one())
+def count_unfinished(tx: Connection, key_id: str) -> tuple[int, int]:
+    """How many of a key's tasks run and wait now; to make a limit exact on PostgreSQL, call `leases.lock_key` first."""
+    running, queued = tx.execute(_UNFINISHED, {"_key_id": key_id}).one()
+    return running, queued
 
 
-def set_progress(tx: Connection, task_id: str, *, lease_token: str, progress: int) -> None:
-    """Moves progress (percent) forward; it never goes back, and a lost lease moves nothing."""
-    forward = leased(task_id, lease_token).where(tasks.c.progress < progress)
-    tx.execute(forward.values(progress=progress))
+def set_progress(tx: Connection, told: Sequence[Progress]) -> None:
+    """Moves tasks' progress forward; it never goes back, and a lost lease moves nothing."""
+    tx.execute(_FORWARD, [{"_id": one.task_id, "_token": one.lease_token, "_percent": one.percent} for one in told])
 
 
 def finish(tx: Connection, task_id: str, *, lease_token: str | None, outcome: Finish, at: float) -> None:
@@ -147,16 +183,15 @@ def finish(tx: Connection, task_id: str, *, lease_token: str | None, outcome: Fi
     Raises:
         LeaseLost: it is not queued any more, or not leased so any more, or has ended.
     """
-    if lease_token is None:
-        advance(TaskStatus.QUEUED, outcome.status)
-        fenced = update(tasks).where(tasks.c.id == task_id, QUEUED)
-    else:
-        advance(TaskStatus.IN_PROGRESS, outcome.status)
-        fenced = leased(task_id, lease_token)
-    values = {**asdict(outcome), "warnings": list(outcome.warnings), "finished_at": at}
+    advance(TaskStatus.QUEUED if lease_token is None else TaskStatus.IN_PROGRESS, outcome.status)
+    values = {**row_of(outcome), "warnings": list(outcome.warnings), "finished_at": at}
     if outcome.status is TaskStatus.SUCCEEDED:
         values["progress"] = 100
-    must_hit(tx, fenced.values(**values, owner=None, lease_token=None, lease_until=None), task_id)
+    values |= {"_id": task_id, "owner": None, "lease_token": None, "lease_until": None}
+    if lease_token is None:
+        must_hit(tx, _UNCLAIMED, values)
+    else:
+        must_hit(tx, LEASED, {**values, "_token": lease_token})
 
 
 def request_cancel(tx: Connection, task_id: str, *, account_id: str | None = None) -> Task | None:
@@ -177,10 +212,7 @@ def demand_lease(tx: Connection, task_id: str, lease_token: str) -> bool:
 
     Raises: LeaseLost.
     """
-    query = select(tasks.c.cancel_requested).where(
-        tasks.c.id == task_id, tasks.c.lease_token == lease_token, IN_PROGRESS
-    )
-    row = tx.execute(query.with_for_update(read=True)).one_or_none()
+    row = tx.execute(_DEMAND, {"_id": task_id, "_token": lease_token}).one_or_none()
     if row is None:
         raise LeaseLost(task_id)
     return bool(row.cancel_requested)
@@ -198,15 +230,10 @@ def overdue(tx: Connection, *, at: float, limit: int) -> tuple[Task, ...]:
     return tuple(task_of(row) for row in tx.execute(query))
 
 
-def leased(task_id: str, lease_token: str) -> Update:
-    """An UPDATE of a task in progress that misses when the lease is another one by now."""
-    return update(tasks).where(tasks.c.id == task_id, tasks.c.lease_token == lease_token, IN_PROGRESS)
-
-
-def must_hit(tx: Connection, fenced: Update, task_id: str) -> None:
-    """Runs a fenced UPDATE. Raises: LeaseLost: it hit no row."""
-    if tx.execute(fenced).rowcount != 1:
-        raise LeaseLost(task_id)
+def must_hit(tx: Connection, fenced: Update, values: Mapping[str, Any]) -> None:
+    """Runs a fenced UPDATE of the task `_id`. Raises: LeaseLost: it hit no row."""
+    if tx.execute(fenced, values).rowcount != 1:
+        raise LeaseLost(values["_id"])
 
 
 def task_of(row: Row[Any]) -> Task:

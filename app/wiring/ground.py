@@ -41,6 +41,7 @@ from app.store.database import Database
 from app.upstream.bulletin import Bulletin
 from app.upstream.client import CallLimits, VendorClient
 from app.upstream.health import BreakerRules
+from app.upstream.http import HttpTransport
 from app.upstream.pool import VendorPool
 from app.upstream.transport import VendorTransport
 from app.wiring.traces import open_traces
@@ -68,6 +69,7 @@ class Ground:
     fetcher: Fetcher
     converter: Converter
     client: VendorClient
+    light: HttpTransport
     pool: VendorPool
     shared: SharedHealth
     router: Router
@@ -114,8 +116,9 @@ async def open_ground(
     stack.push_async_callback(_stop, asyncio.create_task(history.run(), name="prices"))
     converter = Converter(limits=replace(VENDOR_LIMITS, max_pixels=settings.max_pixels))
     stack.push_async_callback(converter.close)
-    transport = VendorTransport()
+    transport, light = VendorTransport(), HttpTransport()
     stack.push_async_callback(transport.aclose)
+    stack.push_async_callback(light.aclose)
     metrics, process = Metrics(_shared_metrics(env)), new_id("prc")
     traces = traces or open_traces(stack, env, tells_vendors=settings.trace_vendors)
     calling = unrecorded if traces is None else traces.calling
@@ -134,7 +137,8 @@ async def open_ground(
         door=door,
         fetcher=_fetcher(settings, door, clock),
         converter=converter,
-        client=VendorClient(transport, clock=clock, limits=_call_limits(settings)),
+        client=VendorClient(transport, clock=clock, limits=_call_limits(settings), light=light),
+        light=light,
         pool=pool,
         shared=shared,
         router=Router(pool, drained=shared.drained, rng=random.SystemRandom()),

@@ -25,7 +25,6 @@ from app.gateway.plan import Planner
 from app.gateway.services import LoadLimits, Services, WebLimits
 from app.media.pictures import PictureLimits
 from app.settings import PREFIX, Secrets, Settings, SettingsInvalid
-from app.upstream.http import HttpTransport
 from app.wiring.ground import Ground, backups_of, open_ground
 from app.worker.claim import ClaimLimits, Claims
 from app.worker.heartbeat import Heartbeat
@@ -93,9 +92,8 @@ async def open_services(
 
 
 def _make_chats(stack: AsyncExitStack, ground: Ground, owner: str) -> Chats:
-    settings, transport = ground.settings, HttpTransport()
+    settings = ground.settings
     books = ChatBooks(ground.database, ground.metrics, clock=ground.clock, process=owner)
-    stack.push_async_callback(transport.aclose)
     stack.push_async_callback(books.close)
     waits = ChatWaits(
         connect_s=settings.connect_timeout_s,
@@ -106,7 +104,7 @@ def _make_chats(stack: AsyncExitStack, ground: Ground, owner: str) -> Chats:
     return Chats(
         books=books,
         repeats=ChatRepeats(ground.database, clock=ground.clock),
-        caller=ChatCaller(transport, clock=ground.clock, waits=waits),
+        caller=ChatCaller(ground.light, clock=ground.clock, waits=waits),
         router=ground.router,
         pool=ground.pool,
         clock=ground.clock,
@@ -140,6 +138,7 @@ def _make_machinery(ground: Ground, owner: str, faults: Faults) -> Machinery:
         planner=Planner(DIALECTS, ground.router),
         media=ground.media,
         signer=ground.signer,
+        spool=ground.spool,
         fetcher=ground.fetcher,
         converter=ground.converter,
         input_limits=PictureLimits(settings.max_side_px, settings.max_pixels),
@@ -182,7 +181,6 @@ def _make_worker(ground: Ground, machinery: Machinery, owner: str, faults: Fault
         rebuilder=machinery.rebuilder,
         execution=machinery.execution,
         settlement=machinery.settlement,
-        only_waits=machinery.conversation.only_waits,
         limits=ClaimLimits(
             at_once=settings.worker_tasks, lease_s=settings.task_lease_s, key_concurrency=settings.key_concurrency
         ),

@@ -28,21 +28,21 @@ T = TypeVar("T")
 
 LOOK_S: Final = 0.5
 """How often the queue is looked at for what other processes put there; our own ring the bell."""
-ROOM_S: Final = 0.05
-"""How often a worker that is full looks whether it still is."""
+PAUSE_S: Final = 0.05
+"""How often a worker that is busy looks for more: one transaction then takes what has gathered."""
 BATCH: Final = 16
 STOPPING_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimLimits:
-    """`at_once`: tasks drawn at once; `polled`: tasks that only wait for their vendor, beside those.
+    """`at_once`: tasks drawn at once; `put_away`: tasks that only wait for their vendor, beside those.
 
     `key_concurrency`: tasks of a key at once, where the key does not say.
     """
 
     at_once: int = 32
-    polled: int = 5000
+    put_away: int = 20_000
     lease_s: float = 60.0
     key_concurrency: int = 20
 
@@ -61,11 +61,9 @@ class Claims:
         rebuilder: Rebuilder,
         execution: Execution,
         settlement: Settlement,
-        only_waits: Callable[[str], bool],
         limits: ClaimLimits,
         faults: Faults = NO_FAULTS,
     ) -> None:
-        """`only_waits`: whether a task at work only waits for its vendor now."""
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -74,7 +72,6 @@ class Claims:
         self._rebuilder = rebuilder
         self._execution = execution
         self._settlement = settlement
-        self._only_waits = only_waits
         self._limits = limits
         self._faults = faults
         self._running: set[asyncio.Task[None]] = set()
@@ -86,9 +83,10 @@ class Claims:
             while True:
                 if self._orphans_left:
                     await self._quietly(self.claim_expired)
-                while await self._quietly(self.claim_queued) == BATCH:
-                    pass
-                await self._bell.heard(rung, LOOK_S if self._room() > 0 else ROOM_S)
+                if await self._quietly(self.claim_queued) or self._room() <= 0:
+                    await self._clock.sleep(PAUSE_S)
+                else:
+                    await self._bell.heard(rung, LOOK_S)
 
     async def claim_queued(self) -> int:
         """Takes what there is room for, at most a batch; how many. While the spool is full that is nothing: a task that
@@ -111,11 +109,9 @@ class Claims:
 
     async def stop(self, *, grace_s: float) -> None:
         """Lets tasks that a vendor is drawing finish for so long; those that only wait for one go to others at once."""
+        self._execution.let_go()
         until = self._clock.monotonic() + grace_s
         while self._running and self._clock.monotonic() < until:
-            for doing in self._running:
-                if self._only_waits(doing.get_name()):
-                    doing.cancel()
             await self._clock.sleep(STOPPING_S)
         for doing in self._running:
             doing.cancel()
@@ -137,8 +133,7 @@ class Claims:
         return len(taken)
 
     def _room(self) -> int:
-        polled = sum(self._only_waits(doing.get_name()) for doing in self._running)
-        return min(self._limits.at_once - (len(self._running) - polled), self._limits.polled - polled)
+        return min(self._limits.at_once - len(self._running), self._limits.put_away - self._execution.put_away)
 
     async def _do(self, task: Task) -> None:
         folder = self._spool.folder()
@@ -154,7 +149,7 @@ class Claims:
         except GatewayError as error:
             await self._settlement.fail(task.id, task.account_id, error, lease_token=task.lease_token)
             return
-        await self._execution.complete(work, folder)
+        await self._execution.undertake(work, folder)
 
     async def _quietly(self, step: Callable[[], Awaitable[T]]) -> T | None:
         """One step of work that must not end the worker: what fails is told, and tried again by whoever is next."""

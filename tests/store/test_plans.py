@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, event
 
-from app.core.task import TaskStatus
 from app.store import idempotency, keys, leases, ledger, media, outbox, tasks
 from app.store.database import Database
 from app.store.leases import Lease
@@ -21,7 +20,7 @@ OFTEN: dict[str, Callable[[Connection], object]] = {
     "read a task": partial(tasks.get, task_id="task_1", account_id="acc_1"),
     "list an account's tasks": partial(tasks.list_page, account_id="acc_1"),
     "list all tasks": tasks.list_page,
-    "count a key's tasks": partial(tasks.count_unfinished, key_id="key_1", status=TaskStatus.IN_PROGRESS),
+    "count a key's tasks": partial(tasks.count_unfinished, key_id="key_1"),
     "claim": partial(leases.claim, lease=LEASE, at=NOW),
     "take over": partial(leases.claim_expired, lease=LEASE, at=NOW),
     "heartbeat": partial(leases.renew_all, owner="process", seconds=60, at=NOW),
@@ -59,6 +58,7 @@ async def test_nothing_asked_often_reads_or_sorts_a_whole_table(
     await database.write(lambda tx: admit(tx, a_task()))
     steps = await database.write(lambda tx: plans(tx, work))
     await database.close()
-    slow = [step for step in steps if (step.startswith("SCAN") and "USING" not in step) or "TEMP B-TREE" in step]
+    tables = [step for step in steps if step != "SCAN CONSTANT ROW"]  # counts side by side are read from no table
+    slow = [step for step in tables if (step.startswith("SCAN") and "USING" not in step) or "TEMP B-TREE" in step]
     assert steps
     assert slow == []

@@ -10,7 +10,7 @@ from app.store import attempts, leases, tasks
 from app.store.attempts import Attempt
 from app.store.database import Database
 from app.store.leases import Lease
-from app.store.tasks import Finish, LeaseLost, Task
+from app.store.tasks import Finish, LeaseLost, Progress, Task
 from tests.store.rows import NOW, a_task, add_account, admit
 
 FAILED = Finish(TaskStatus.FAILED, error={"code": "upstream_error"})
@@ -48,7 +48,7 @@ def test_neither_prompt_nor_text_is_in_repr() -> None:
 
 
 async def test_one_task_ends_and_no_other(three: Database) -> None:
-    await three.write(partial(tasks.set_progress, task_id="task_0", lease_token="t", progress=40))
+    await three.write(partial(tasks.set_progress, told=[Progress("task_0", "t", 40)]))
     await three.write(partial(tasks.finish, task_id="task_0", lease_token="t", outcome=FAILED, at=NOW))
     await three.write(partial(tasks.finish, task_id="task_1", lease_token=None, outcome=FAILED, at=NOW))
     told = [(task.status, task.progress, task.units, task.images_delivered) for task in await all_three(three)]

@@ -12,7 +12,7 @@ from app.store.attempts import Attempt
 from app.store.database import Database
 from app.store.leases import Lease
 from app.store.sql import Page
-from app.store.tasks import Finish, LeaseLost, Task
+from app.store.tasks import Finish, LeaseLost, Progress, Task
 from tests.store.rows import NOW, a_task, add_account, admit
 
 MINE = Lease("process-1", "token-1", 60)
@@ -109,7 +109,7 @@ async def test_t1_a_finished_task_never_changes(stocked: Database) -> None:
             await stocked.write(
                 partial(tasks.finish, task_id="task_1", lease_token=token, outcome=Finish(TaskStatus.FAILED), at=NOW)
             )
-    await stocked.write(lambda tx: tasks.set_progress(tx, "task_1", lease_token="token-1", progress=5))
+    await stocked.write(lambda tx: tasks.set_progress(tx, [Progress("task_1", "token-1", 5)]))
     await stocked.write(lambda tx: tasks.request_cancel(tx, "task_1"))
     assert await the_task(stocked) == finished
 
@@ -125,7 +125,7 @@ async def test_t4_a_write_without_the_current_lease_hits_nothing(stocked: Databa
         await stocked.write(lambda tx: leases.renew(tx, "task_1", MINE, at=NOW))
     with pytest.raises(LeaseLost):
         await stocked.write(lambda tx: leases.hand_back(tx, "task_1", lease_token="token-1"))
-    await stocked.write(lambda tx: tasks.set_progress(tx, "task_1", lease_token="token-1", progress=50))
+    await stocked.write(lambda tx: tasks.set_progress(tx, [Progress("task_1", "token-1", 50)]))
     task = await the_task(stocked)
     assert (task.status, task.owner, task.progress) == (TaskStatus.IN_PROGRESS, "process-2", 0)
 
@@ -153,7 +153,7 @@ async def test_progress_never_goes_back(stocked: Database) -> None:
     await stocked.write(lambda tx: admit(tx, a_task()))
     await stocked.write(lambda tx: leases.claim(tx, MINE, at=NOW))
     for progress in (40, 10, 40, 60):
-        await stocked.write(partial(tasks.set_progress, task_id="task_1", lease_token="token-1", progress=progress))
+        await stocked.write(partial(tasks.set_progress, told=[Progress("task_1", "token-1", progress)]))
         assert (await the_task(stocked)).progress == max(40, progress)
 
 

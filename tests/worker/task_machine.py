@@ -6,6 +6,7 @@ model says must be in the rows, and every invariant of tasks (T1 to T12) and of 
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from app.gateway.work import AttemptDone, Cancelled, Drawn
 from app.store import leases, tasks
 from app.store.database import Tx
 from app.store.leases import Lease
+from app.store.tasks import Progress
 from tests.worker.task_model import (
     AT_ONCE,
     ENDED,
@@ -203,7 +205,7 @@ class TaskMachine(TaskModel):
     @rule(data=st.data(), percent=st.integers(0, 100))
     def tell_progress(self, data: st.DataObject, percent: int) -> None:
         grip = self.a_grip(data)
-        self.fenced(self.records.progress(self.work(grip), percent), grip)
+        self.write(partial(tasks.set_progress, told=[Progress(grip.task_id, grip.token, percent)]))
         if (kept := self.live(grip)) is not None:
             kept.progress = max(kept.progress, percent)
 
@@ -243,7 +245,7 @@ class TaskMachine(TaskModel):
         kept = self.live(grip)
         if kept is not None and (not kept.cancel or not all(one is AttemptState.REFUSED for one in kept.states)):
             return
-        self.fenced(self.settlement.cancel(self.work(grip)), grip)
+        self.fenced(self.settlement.cancel(grip.task_id, self.account, lease_token=grip.token), grip)
         if kept is not None:
             self.ended(grip.task_id, TaskStatus.CANCELLED)
 
