@@ -1,6 +1,7 @@
 """A vendor of picture tasks that costs next to nothing: each task is done at the unix time that its prompt names.
 
-python -m benchmarks.task_vendor PORT; GET /counts tells how many tasks it took and how often it was asked.
+python -m benchmarks.task_vendor PORT; GET /counts tells how many tasks it took and how often it was asked, GET /done
+makes all of them done.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Vendor(asyncio.Protocol):
     created = 0
     polled = 0
     done = _done()
+    all_done = False
 
     def __init__(self) -> None:
         self._held = b""
@@ -62,13 +64,16 @@ class Vendor(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> bytes:
         if head.startswith(b"GET /counts"):
             return b'{"created":%d,"polled":%d}' % (Vendor.created, Vendor.polled)
+        if head.startswith(b"GET /done"):
+            Vendor.all_done = True
+            return b"{}"
         if head.startswith(b"POST"):
             Vendor.created += 1
             due = _DUE.search(body)
             return _CREATED % (next(Vendor.numbers), due[1] if due else b"0.0")
         Vendor.polled += 1
         due_at = float(head.split(b" ", 2)[1].rpartition(b"-")[2])
-        return Vendor.done if time.time() >= due_at else _WORKING
+        return Vendor.done if Vendor.all_done or time.time() >= due_at else _WORKING
 
 
 async def _serve(port: int) -> None:
