@@ -31,9 +31,9 @@ TEXT_BATCH: Final = 32
 """Requests per transaction of text chat under load: half of them hold, half settle."""
 TEXT_BATCH_STATEMENTS: Final = 11
 PICTURE_BYTES: Final = 3e6
-DELETES_S: Final = 11_000
-"""Measured: rows that are removed a second, those that belong to a task counted each, 22,000 by one connection that
-never rests; the worker rests half of its time.
+DELETES_S: Final = 7_000
+"""Measured (`benchmarks.retention`): rows removed a second, those that belong to a task counted each: 14,000 to 23,000 by
+a connection that never rests; the worker rests half of its time.
 """
 
 

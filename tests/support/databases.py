@@ -34,9 +34,9 @@ def postgresql_url(name: str) -> str:
     return f"{SERVER.replace('postgresql://', 'postgresql+asyncpg://', 1)}/{name}"
 
 
-async def administer(statement: str) -> None:
-    """Runs a statement such as CREATE DATABASE on the test server."""
-    engine = create_postgresql_engine(make_url(postgresql_url("postgres")), pool_size=1, limits={})
+async def administer(statement: str, *, database: str = "postgres") -> None:
+    """Runs a statement such as CREATE DATABASE on the test server, or VACUUM in a database there."""
+    engine = create_postgresql_engine(make_url(postgresql_url(database)), pool_size=1, limits={})
     try:
         async with engine.connect() as opened:
             connection = await opened.execution_options(isolation_level="AUTOCOMMIT")
