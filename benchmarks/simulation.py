@@ -32,8 +32,8 @@ TEXT_BATCH: Final = 32
 TEXT_BATCH_STATEMENTS: Final = 11
 PICTURE_BYTES: Final = 3e6
 DELETES_S: Final = 7_000
-"""Measured (`benchmarks.retention`): rows removed a second, those that belong to a task counted each: 14,000 to 23,000 by
-a connection that never rests; the worker rests half of its time.
+"""Measured (`benchmarks.retention`): rows removed a second, those that belong to a task counted each, were 14,000 to
+23,000 by a connection that never rests; the worker rests half of its time.
 """
 
 
@@ -120,7 +120,7 @@ def _rows(plan: Plan, pictures: float, texts: float) -> Iterator[Demand]:
         "rows to remove a day",
         removable,
         DELETES_S * DAY_S,
-        "partition tasks, attempts, chats by day",
+        "several installations; then partitions by day",
         in_time=True,
     )
     ledger = per_day["ledger_entries"] * YEAR_DAYS
