@@ -73,6 +73,18 @@ async def test_a_body_without_a_length_is_cut_at_the_cap(gateway: Running) -> No
         assert await socket.rest() == b""
 
 
+@pytest.mark.parametrize("path", [GENERATIONS, "/v1/images/tasks", "/v1beta/models/nano-banana:generateContent"])
+async def test_a_body_of_words_is_cut_long_before_one_of_pictures(gateway: Running, path: str) -> None:
+    """B14: words stay in memory, and pictures do not."""
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {gateway.key}\r\n"
+    async with connected(gateway.url) as socket:
+        await socket.send(head.encode() + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(5):
+            await socket.send(b"100000\r\n" + b"words, ".ljust(MB) + b"\r\n")
+        answer = await socket.answer()
+        assert (answer.status, b"may be anything but images" in answer.body) == (413, True)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate", "gzip, identity", "x"])
 @pytest.mark.parametrize("path", [GENERATIONS, "/v1/images/edits", "/v1/images/tasks", "/v1/chat/completions"])
 async def test_compressed_bodies_are_415_and_never_unpacked(gateway: Running, path: str, coding: str) -> None:
