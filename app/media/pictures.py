@@ -103,8 +103,12 @@ def _examine(blob: Blob, *, whole: bool) -> Picture:
         assert blob.data is not None, "a blob is in a file or in memory"
         return examine(memoryview(blob.data), whole=whole)
     with blob.path.open("rb") as file:
-        # The map closes when the last view of it is gone; closing it here would fail while an error still holds one.
-        return examine(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), whole=whole)
+        try:
+            # The map closes when the last view of it is gone; closing it here would fail while an error holds one.
+            return examine(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), whole=whole)
+        except NotAPicture as error:
+            reason = error.reason
+    raise NotAPicture(reason)  # the one from below would keep the file in memory for as long as it is remembered
 
 
 def _within(picture: Picture, limits: PictureLimits) -> Picture:

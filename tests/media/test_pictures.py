@@ -102,6 +102,15 @@ async def test_e61_a_picture_that_is_cut_off_measures_but_does_not_verify(conver
             await converter.verify(blob)
 
 
+def test_a_refusal_that_is_remembered_keeps_no_file_in_memory(tmp_path: Path) -> None:
+    data = drawn("PNG", (200, 200))[:20]
+    (tmp_path / "cut").write_bytes(data)
+    with pytest.raises(NotAPicture) as refusal:
+        measure(Blob(len(data), "", data[:64], path=tmp_path / "cut"))
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert refusal.value.reason == "it is cut off or damaged"
+
+
 @pytest.mark.parametrize("to", ["png", "jpeg", "webp"])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
