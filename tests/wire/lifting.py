@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from hypothesis import strategies as st
+
 from app.core.media import Blob
 from app.wire.blobs import Lifter
 
@@ -58,9 +60,13 @@ def lift(document: bytes, *, chunk_bytes: int = ROOMY) -> tuple[bytes, list[byte
     """The document without its pictures, and their bytes in order."""
     lifting = lifter([])
     rest = b"".join(lifting.feed(document[at : at + chunk_bytes]) for at in range(0, len(document), chunk_bytes))
-    rest += lifting.close()
+    return rest + lifting.close(), lifted_by(lifting)
+
+
+def lifted_by(lifting: Lifter) -> list[bytes]:
+    """The pictures' bytes, in order."""
     blobs = [lifting.blobs.decode(f"blob:{NONCE}:{index}") for index in range(len(lifting.blobs))]
-    return rest, [blob.data for blob in blobs if blob is not None and blob.data is not None]
+    return [blob.data for blob in blobs if blob is not None and blob.data is not None]
 
 
 def lines(text: str, length: int, separator: str) -> str:
@@ -92,3 +98,21 @@ SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
     "begins on a new line": lambda text: "\\n " + text,
 }
 """How base64 stands in a JSON string at encoders and vendors (wire-facts section 5, row 13; fault-case F74)."""
+
+
+@st.composite
+def any_spelling(draw: st.DrawFn, text: str) -> str:
+    """The text in one of these spellings, or in what an encoder might yet make of them together."""
+    if draw(st.booleans()):
+        return SPELLINGS[draw(st.sampled_from(sorted(SPELLINGS)))](text)
+    if draw(st.booleans()):
+        text = without_padding(text)
+    if draw(st.booleans()):
+        text = text.replace("+", "-").replace("/", "_")
+    if draw(st.booleans()):
+        text = lines(text, draw(st.integers(24, 200)), draw(st.sampled_from("\n\t ")))
+    if draw(st.booleans()):
+        text = text.replace("\n", "\r\n")
+    escapes = {char: [char, f"\\u{ord(char):04x}", f"\\u{ord(char):04X}"] for char in "/+=\n\r\tA-_"}
+    escapes |= {char: [*escapes[char], f"\\{short}"] for char, short in zip("/\n\r\t", "/nrt", strict=True)}
+    return text.translate({ord(char): draw(st.sampled_from(ways)) for char, ways in escapes.items()})

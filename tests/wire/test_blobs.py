@@ -3,16 +3,28 @@
 import hashlib
 import json
 import re
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.media import decode_base64
-from app.wire.blobs import SpoolSink, encode_chunks
-from tests.wire.lifting import NONCE, SPELLINGS, MemorySink, lift, lifter, lines, picture, text_of
+from app.wire.blobs import Lifter, SpoolSink, TruncatedBlob, encode_chunks
+from tests.wire.lifting import (
+    NONCE,
+    SPELLINGS,
+    MemorySink,
+    any_spelling,
+    lift,
+    lifted_by,
+    lifter,
+    lines,
+    picture,
+    text_of,
+)
 
 PLACES = (
     "{}",
@@ -22,6 +34,9 @@ PLACES = (
     "Here: ![a](data:image/webp;base64,{}) and ![b](data:image/webp;base64,{}) too",
     "<img src='data:image/png;base64,{}'>",
 )
+PLAIN = ("no padding", "plain", "url-safe")
+"""What base64 may look like in JSON that is a string of another document: an escape would be escaped again there."""
+LOOK_AHEAD = 24 * len("\\u0041")
 SLOW = {("all escaped", 1), ("all escaped", 5)}
 TEXTS = st.text(max_size=12) | st.sampled_from(
     ['"', "\\", ";base64,", '"data:image/png;base64,', "blob:5f3a:0", "x" * 6_000]
@@ -32,42 +47,84 @@ def leaves(mark: str) -> st.SearchStrategy[str]:
     return TEXTS | st.sampled_from(PLACES).map(lambda place: place.replace("{}", mark))
 
 
-@settings(deadline=None, max_examples=150)
-@given(
-    st.recursive(
-        leaves("<PICTURE>") | st.none() | st.integers(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-        max_leaves=8,
-    ),
-    st.booleans(),
-    st.booleans(),
-    st.data(),
-)
-def test_a_lifted_document_with_its_pictures_is_the_whole_document(
-    value: Any, is_nested: bool, ascii_only: bool, data: st.DataObject
-) -> None:
-    document = json.dumps({"text": json.dumps(value)} if is_nested else value, ensure_ascii=ascii_only)
-    parts = document.split("<PICTURE>")
-    pictures = [picture(index, data.draw(st.integers(4_200, 9_000))) for index in range(len(parts) - 1)]
-    spellings = ["plain", "no padding", "url-safe"] if is_nested else sorted(SPELLINGS)
-    whole, expected = parts[0], parts[0]
-    for index, part in enumerate(parts[1:]):
-        spelled = SPELLINGS[data.draw(st.sampled_from(spellings))](text_of(pictures[index]))
-        space = re.match(r"(?:\\n| )*", spelled)
+@dataclass(frozen=True)
+class Written:
+    """A document as it is sent and as it is given out, in parts: every other one is a picture, and its placeholder."""
+
+    sent: list[bytes]
+    given: list[bytes]
+    pictures: list[bytes]
+
+    def given_before(self, cut: int) -> bytes:
+        """What is given out of a stream that ends at `cut`, outside of what was begun to be lifted."""
+        given, at = b"", 0
+        for part, instead in zip(self.sent, self.given, strict=True):
+            if at + len(part) > cut:
+                return given + b"".join(self.sent)[at:cut]
+            given, at = given + instead, at + len(part)
+        return given
+
+    def has_begun(self, cut: int) -> bool:
+        """Whether the bytes before `cut` may end in a picture: what follows one may yet turn out to belong to it."""
+        ends = list(accumulate(map(len, self.sent)))
+        return any(ends[index - 1] < cut < ends[index] + LOOK_AHEAD for index in range(1, len(ends), 2))
+
+
+@st.composite
+def written(draw: st.DrawFn) -> Written:
+    """A document with pictures anywhere in it, also in JSON that is a string of it."""
+    value = draw(
+        st.recursive(
+            leaves("<PICTURE>") | st.none() | st.integers(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+            max_leaves=8,
+        )
+    )
+    is_nested = draw(st.booleans())
+    document = json.dumps({"text": json.dumps(value)} if is_nested else value, ensure_ascii=draw(st.booleans()))
+    first, *parts = (part.encode("utf-8", "surrogatepass") for part in document.split("<PICTURE>"))
+    whole = Written([first], [first], [])
+    for index, part in enumerate(parts):
+        whole.pictures.append(picture(index, draw(st.integers(4_200, 9_000))))
+        text = text_of(whole.pictures[-1])
+        spelled = SPELLINGS[draw(st.sampled_from(PLAIN))](text) if is_nested else draw(any_spelling(text))
+        space = re.match(r"(?:\\n|\\r|\\t|\\u00(?:0[aAdD9]|20)|\s)*", spelled)
         assert space is not None
-        whole += spelled + part
-        expected += f"{space[0]}blob:{NONCE}:{index}{part}"
-    lifting = lifter([])
-    rest, at, stream = b"", 0, whole.encode("utf-8", "surrogatepass")
+        whole.sent.extend((spelled.encode(), part))
+        whole.given.extend((f"{space[0]}blob:{NONCE}:{index}".encode(), part))
+    return whole
+
+
+def fed(lifting: Lifter, stream: bytes, data: st.DataObject) -> bytes:
+    """What is given out when the stream comes in pieces of any size, its end included."""
+    rest, at = b"", 0
     while at < len(stream):
         size = data.draw(st.integers(1, 20) | st.integers(1, 9_000))
         rest += lifting.feed(stream[at : at + size])
         at += size
-    assert rest + lifting.close() == expected.encode("utf-8", "surrogatepass")
-    for index, lifted in enumerate(pictures):
-        blob = lifting.blobs.decode(f"blob:{NONCE}:{index}")
-        assert blob is not None
-        assert blob.data == lifted
+    return rest + lifting.close()
+
+
+@settings(deadline=None, max_examples=120)
+@given(written(), st.data())
+def test_a_lifted_document_with_its_pictures_is_the_whole_document(document: Written, data: st.DataObject) -> None:
+    lifting = lifter([])
+    assert fed(lifting, b"".join(document.sent), data) == b"".join(document.given)
+    assert lifted_by(lifting) == document.pictures
+
+
+@settings(deadline=None, max_examples=60)
+@given(written(), st.data())
+def test_f73_of_a_stream_that_is_cut_anywhere_no_picture_is_half(document: Written, data: st.DataObject) -> None:
+    stream = b"".join(document.sent)
+    cut = data.draw(st.integers(0, len(stream)))
+    lifting = lifter([])
+    try:
+        assert fed(lifting, stream[:cut], data) == document.given_before(cut)
+    except TruncatedBlob:
+        assert document.has_begun(cut)
+    found = lifted_by(lifting)
+    assert found == document.pictures[: len(found)]
 
 
 @pytest.mark.parametrize("place", PLACES)
