@@ -1,18 +1,20 @@
 """A gateway and its vendor of big pictures as processes of their own, and how much the gateway's takes."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import httpx
+
+from benchmarks.processes import free_port
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ADMIN_KEY: Final = "adm-3tY8wQ5nZ1xV6bR9"
@@ -28,6 +30,7 @@ BUCKET: Final = {
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_REGION": "us-east-1",
 }
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _CATALOG: Final = """\
 version: 1
 currency: USD
@@ -48,8 +51,9 @@ vendors:
     concurrency: 64
     options: {{stream: true}}
   by_url: {{dialect: openai_images, base_url: "{url}/url", api_keys: [k-1], concurrency: 64}}
-models:
+{others}models:
 """
+_OTHER: Final = '  {0}: {{dialect: openai_images, base_url: "{1}", api_keys: [k-1], concurrency: 64}}\n'
 _MODEL: Final = '  - {{id: {0}, kind: image, price: {{per_image: "0.05"}}, targets: [{{vendor: {0}, model: big}}]}}\n'
 
 
@@ -122,17 +126,20 @@ class Retention:
 
 
 @contextmanager
-def running(directory: Path, *, in_bucket: bool = False) -> Iterator[Gateway]:
+def running(directory: Path, *, in_bucket: bool = False, others: Mapping[str, str] = NONE) -> Iterator[Gateway]:
     """Starts both, the gateway pinned to one core and everything else to the others where that can be done.
 
-    `in_bucket`: it keeps its pictures in a bucket, which is started too.
+    `in_bucket`: it keeps its pictures in a bucket, which is started too. `others`: more models, each with a vendor of
+    its name at that URL.
     """
-    vendor_port, bucket_port, port = _free_port(), _free_port(), _free_port()
+    vendor_port, bucket_port, port = free_port(), free_port(), free_port()
     all_cpus = os.sched_getaffinity(0)
     gateway_cpus, other_cpus = _cpus()
     os.sched_setaffinity(0, other_cpus)
-    catalog = _CATALOG.format(url=f"http://127.0.0.1:{vendor_port}/v1")
-    (directory / "catalog.yaml").write_text(catalog + "".join(map(_MODEL.format, MODELS)))
+    catalog = _CATALOG.format(
+        url=f"http://127.0.0.1:{vendor_port}/v1", others="".join(_OTHER.format(*other) for other in others.items())
+    )
+    (directory / "catalog.yaml").write_text(catalog + "".join(map(_MODEL.format, (*MODELS, *others))))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ONESHAPE_")} | {
         "PYTHONPATH": str(ROOT),
         "ONESHAPE_DATA_DIR": str(directory),
@@ -182,11 +189,6 @@ def _process(command: list[str], **options: Any) -> "Iterator[subprocess.Popen[b
 def _cpus() -> tuple[set[int], set[int]]:
     cpus = sorted(os.sched_getaffinity(0))
     return {cpus[0]}, set(cpus[1:]) or {cpus[0]}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
