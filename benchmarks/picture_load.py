@@ -123,7 +123,7 @@ class Connection(asyncio.BufferedProtocol):
         self._chunked = b"transfer-encoding: chunked" in head
         self._start = end + 4
         self._end = self._start + (int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
-        self._make_room(self._end + 1)
+        self._make_room(self._end + READ_BYTES)  # as much more as a streamed answer of the same has for its chunks
         return True
 
     def _read_chunks(self, answer: "asyncio.Future[Answer]") -> None:
