@@ -132,6 +132,7 @@ async def test_who_serves_a_text_is_told_with_its_hold_alone(two: Database) -> N
     await booked(two, ending=(ended(hold, 4),))
     made, captured = await entries(two, hold.charge_id)
     assert (made.price, made.work is None, made.hold_units, made.at) == ({"per_request": 1}, False, None, NOW)
+    assert made.estimated is False
     assert (captured.price, captured.work, captured.at, captured.estimated) == (None, None, NOW + 1, False)
     assert await two.read(lambda tx: bookings.open_holds(tx, since=NOW - 1, before=NOW + 1)) == ()
 
@@ -139,19 +140,28 @@ async def test_who_serves_a_text_is_told_with_its_hold_alone(two: Database) -> N
 async def test_open_holds_are_those_of_texts_within_a_time(two: Database) -> None:
     ids = [new_ordered_id("chatcmpl", NOW + second) for second in range(4)]
     await booked(two, *(a_hold(charge_id, 1) for charge_id in ids), a_hold("task_1", 1))
+    other = a_hold("task_2", 1)
+    await booked(two, other)
+    await booked(two, ending=(ended(other, 1),))
     found = await two.read(lambda tx: bookings.open_holds(tx, since=NOW + 1, before=NOW + 3))
     assert [hold.charge_id for hold in found] == ids[1:3]
     assert await two.read(lambda tx: bookings.held(tx, [ids[0], "task_1", "none"])) == {ids[0], "task_1"}
 
 
 async def test_l3_a_lost_text_is_settled_once(two: Database) -> None:
-    hold = a_hold("c1", 10)
-    await booked(two, hold, a_hold("c2", 10))
+    hold, other = a_hold("c1", 10), a_hold("c3", 10)
+    await booked(two, hold, a_hold("c2", 10), other)
+    await booked(two, ending=(ended(other, 0, outcome="cancelled"),))
     lost = ended(hold, 0, outcome="upstream_error")
     assert await two.write(lambda tx: bookings.end_lost(tx, lost)) is True
     assert await two.write(lambda tx: bookings.end_lost(tx, lost)) is False
     assert await counters(two) == (100, 10)
     assert [entry.kind for entry in await entries(two, "c1")] == ["hold", "release"]
+
+
+def test_a_key_without_units_has_no_period() -> None:
+    assert budget_period(KeyBudget("key_1", None, "day"), NOW) is None
+    assert budget_period(KeyBudget("key_1", 5, None), NOW) is None
 
 
 def kept(task_id: str, *, fingerprint: str | None = None) -> Kept:
