@@ -29,15 +29,13 @@ from benchmarks.campaign.replicas import URL, rolling, takeover
 from benchmarks.campaign.server import server
 from benchmarks.campaign.storm import storm
 from benchmarks.campaign.tokens import tokens
-from benchmarks.campaign.world import PRICE_UNITS, World, world
+from benchmarks.campaign.world import LONG_LEASES, PRICE_UNITS, World, world
 from benchmarks.fuzz.campaign import run as fuzz
 from tests.support.databases import administer, postgresql_answers, postgresql_url
 
 DATABASE: Final = f"oneshape_campaign_{os.getpid()}"
 FUZZ_CASES: Final = 10_000
 DATABASES: Final = ("sqlite", "postgresql")
-CROWDED: Final = {"TASK_LEASE_S": "60", "TASK_HEARTBEAT_S": "10"}
-"""As operators have it. Where nobody is killed, a lease of seconds only tells how busy the machine is."""
 
 Campaign = Callable[[], Coroutine[Any, Any, tuple[str, list[str]]]]
 """Its figures, and what was broken."""
@@ -131,17 +129,19 @@ async def _told(name: str, campaign: Campaign) -> int:
 async def _world(
     database: str, settings: Mapping[str, str] = MappingProxyType({}), *, task_seconds: float = 0.3
 ) -> AsyncIterator[World]:
-    """A world with an empty database of that kind; `settings` are those of its gateways."""
-    environment = {f"ONESHAPE_{name}": value for name, value in settings.items()}
+    """A world with an empty database of that kind; `settings` are variables of its gateways."""
+    environment = dict(settings)
     if database == "postgresql":
         await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         await administer(f"CREATE DATABASE {DATABASE}")
         environment["ONESHAPE_DATABASE_URL"] = postgresql_url(DATABASE)
-    with tempfile.TemporaryDirectory() as directory:
-        async with world(Path(directory), environment, task_seconds=task_seconds) as home:
-            yield home
-    if database == "postgresql":
-        await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            async with world(Path(directory), environment, task_seconds=task_seconds) as home:
+                yield home
+    finally:
+        if database == "postgresql":
+            await administer(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
 
 
 async def _crashes(database: str, rounds: int) -> tuple[str, list[str]]:
@@ -188,7 +188,7 @@ async def _orphans(database: str, victims: int, seed: int) -> tuple[str, list[st
 async def _budgets(database: str, rounds: int, *, quick: bool) -> tuple[str, list[str]]:
     wrong = []
     asked = 200 if quick else 1000
-    async with _world(database, CROWDED) as home:
+    async with _world(database, LONG_LEASES) as home:
         gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
         for number in range(rounds):
             race = await budget_race(home, gateways, asked=asked, affordable=10, name=str(number))
@@ -201,7 +201,7 @@ async def _budgets(database: str, rounds: int, *, quick: bool) -> tuple[str, lis
 
 async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
     wrong = []
-    async with _world(database, CROWDED) as home:
+    async with _world(database, LONG_LEASES) as home:
         gateways = [await home.start() for _ in range(2 if database == "postgresql" else 1)]
         for number in range(rounds):
             race = await duplicates(home, gateways, name=f"key {number}")
@@ -211,7 +211,7 @@ async def _duplicates(database: str, rounds: int) -> tuple[str, list[str]]:
 
 
 async def _tokens(database: str, requests: int, seed: int) -> tuple[str, list[str]]:
-    async with _world(database, CROWDED) as home:
+    async with _world(database, LONG_LEASES) as home:
         processes = 2 if database == "postgresql" else 1
         report = await tokens(home, requests=requests, processes=processes, rng=random.Random(seed))
     return f"{report}, {processes} processes", report.wrong

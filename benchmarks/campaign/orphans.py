@@ -7,7 +7,7 @@ from typing import Final
 
 from app.store import tasks
 from app.store.database import Database
-from benchmarks.campaign.world import Gateway, World
+from benchmarks.campaign.world import LONG_LEASES, Gateway, World
 
 LOOK_S: Final = 0.1
 BEGUN_S: Final = 120.0
@@ -15,7 +15,7 @@ VICTIMS: Final = 10
 TASKS_EACH: Final = 20
 LEASE_S: Final = 60.0
 SWEEP_S: Final = 15.0
-AS_OPERATORS: Final = {"TASK_LEASE_S": "60", "TASK_HEARTBEAT_S": "10", "TASK_SWEEP_S": "15", "DATABASE_POOL": "3"}
+AS_OPERATORS: Final = {**LONG_LEASES, "ONESHAPE_TASK_SWEEP_S": "15", "ONESHAPE_DATABASE_POOL": "3"}
 """An orphan is taken over within a lease and a sweep."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 import httpx
@@ -70,10 +70,12 @@ async def _two_processes(home: World, apart: Network, stack: AsyncExitStack) -> 
 
 
 async def _asked(gateway: Gateway, prompt: str) -> int:
-    """The status of one request for a picture."""
+    """The status of one request for a picture; 0 when it is not answered in time."""
     async with gateway.client() as client:
         order = {"model": "nano-banana@ccapi", "prompt": prompt}
-        return (await client.post("/v1/images/generations", json=order)).status_code
+        with suppress(httpx.TimeoutException):
+            return (await client.post("/v1/images/generations", json=order)).status_code
+    return 0
 
 
 async def _serves(gateway: Gateway, number: int) -> bool:

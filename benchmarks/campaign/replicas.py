@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.store.database import Database, Tx
 from benchmarks.campaign.checker import check, settled
 from benchmarks.campaign.crowd import Crowd
-from benchmarks.campaign.world import LEASE_S, Gateway, World
+from benchmarks.campaign.world import LEASE_S, LONG_LEASES, Gateway, World
 
 URL: Final = "ONESHAPE_DATABASE_URL"
 CLIENTS: Final = 12
@@ -67,7 +67,7 @@ async def rolling(home: World, *, rounds: int) -> Told:
     Leases are as long as in production: on a machine that is too busy to renew shorter ones, tasks are taken over that
     nobody has left. A 503 has taken nothing on.
     """
-    home.environment |= {"ONESHAPE_TASK_LEASE_S": "60", "ONESHAPE_TASK_HEARTBEAT_S": "10"}
+    home.environment |= LONG_LEASES
     gateways = [await home.start() for _ in range(PROCESSES)]
     crowd = Crowd(lambda: list(gateways), "rolling")
     asking = asyncio.create_task(crowd.ask(CLIENTS))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.campaign.races import budget_race, duplicates
-from benchmarks.campaign.world import PRICE_UNITS, Gateway, World, world
+from benchmarks.campaign.world import LONG_LEASES, PRICE_UNITS, Gateway, World, world
 from tests.support.databases import postgresql_database, postgresql_template, postgresql_url  # noqa: F401 - a fixture
 
 
@@ -22,7 +22,7 @@ def environment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 @pytest.fixture
 async def crowded(tmp_path: Path, environment: dict[str, str]) -> AsyncIterator[tuple[World, list[Gateway]]]:
     """A world with as many processes as its database bears: two on PostgreSQL, one on SQLite."""
-    async with world(tmp_path, environment) as home:
+    async with world(tmp_path, {**LONG_LEASES, **environment}) as home:
         count = 2 if environment else 1
         yield home, [await home.start() for _ in range(count)]
 
