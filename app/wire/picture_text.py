@@ -32,6 +32,9 @@ class Mark:
 PLACES_MAX: Final = 2_000
 """How many places of a text are looked at: nothing has so many pictures, and each look takes time (B18, F72)."""
 
+CHARS_MAX: Final = 1_000_000
+"""How far into a text is looked: the bytes of pictures are lifted out of it before, and no answer is so long (F72)."""
+
 # What a Chinese or Japanese sentence puts after a URL; letters of those scripts may belong to it.
 _WIDE_MARKS: Final = "。，、；：！？…（）【】「」『』《》〈〉“”‘’"  # noqa: RUF001 - the wide forms are meant
 _ANCHOR: Final = re.compile(r"!\[[^\[\]]{0,1000}\]\(\s{0,10}|data:(?=[\w/.+-]{0,100}[;,])|https?://", re.IGNORECASE)
@@ -60,7 +63,7 @@ def marks(text: str, is_picture: Callable[[str], bool]) -> list[Mark]:
         return found
     raw = [
         Mark(match.start(), match.end(), Standing.SHOWN, match[0])
-        for match in islice(_RUN.finditer(text), PLACES_MAX)
+        for match in islice(_RUN.finditer(text, 0, CHARS_MAX), PLACES_MAX)
         if is_picture(match[0])
     ]
     return raw or found
@@ -87,7 +90,7 @@ def _spaced_url(line: str) -> bool:
 def _anchored(text: str) -> Iterator[Mark]:
     position = 0
     for _ in range(PLACES_MAX):
-        if (anchor := _ANCHOR.search(text, position)) is None:
+        if (anchor := _ANCHOR.search(text, position, CHARS_MAX)) is None:
             return
         if anchor[0].startswith("!"):
             mark = _markdown(text, anchor.start(), anchor.end())

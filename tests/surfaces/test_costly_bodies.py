@@ -13,7 +13,7 @@ from app.core.media import Blobs
 from app.core.pricing import Price
 from app.core.settle import WARNINGS_MAX, settle
 from app.surfaces import gemini, openai_chat, openai_images
-from app.wire.picture_text import PLACES_MAX, marks
+from app.wire.picture_text import CHARS_MAX, PLACES_MAX, marks
 from app.wire.references import EARLIER_MAX, TEXT_CHARS_MAX
 from app.wire.said import KEYS_MAX
 
@@ -61,6 +61,12 @@ def test_so_many_places_of_a_text_are_looked_at_and_no_more(text: str) -> None:
 
     assert len(marks("x " + text * (PLACES_MAX + 1), is_picture)) == PLACES_MAX
     assert len(asked) <= PLACES_MAX + 1, "the text as a whole is the one more"
+
+
+@pytest.mark.parametrize("picture", ["![](https://a.example/x)", "a" * 40])
+def test_f72_a_vendors_text_is_looked_at_up_to_a_million_characters(picture: str) -> None:
+    assert len(marks(". " * (CHARS_MAX // 2 - 100) + picture, lambda run: run == picture)) == 1
+    assert marks(". " * (CHARS_MAX // 2) + picture, lambda run: run == picture) == []
 
 
 def test_pictures_beside_an_answer_are_as_many_as_a_conversation_may_have() -> None:
