@@ -100,6 +100,7 @@ async def test_a_task_that_is_handed_back_is_claimed_again(queue: Database) -> N
 
 
 async def test_l14_on_postgresql_leases_go_by_the_servers_clock(postgresql_copy: str) -> None:
+    """H98: one's own may jump to 1970 and back."""
     database = await Database.open(postgresql_copy)
     await database.write(lambda tx: add_account(tx, units=100))
     server = await database.read(lambda tx: tx.execute(text("SELECT extract(epoch FROM now())::float8")).scalar_one())

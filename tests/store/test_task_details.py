@@ -59,6 +59,14 @@ async def test_one_task_ends_and_no_other(three: Database) -> None:
     ]
 
 
+async def test_a_task_is_taken_in_to_wait_or_to_be_done_at_once(three: Database) -> None:
+    busy = a_task("task_3", status=TaskStatus.IN_PROGRESS, owner="w", lease_token="u", lease_until=NOW + 60)
+    await three.write(lambda tx: admit(tx, busy))
+    assert await three.read(lambda tx: tasks.get(tx, "task_3")) == busy
+    with pytest.raises(AssertionError):
+        await three.write(lambda tx: admit(tx, a_task("task_4", status=TaskStatus.FAILED, finished_at=NOW)))
+
+
 async def test_only_what_was_begun_succeeds(three: Database) -> None:
     done = Finish(TaskStatus.SUCCEEDED, units=10, images_delivered=1)
     with pytest.raises(AssertionError, match="does not go from queued to succeeded"):
