@@ -106,6 +106,10 @@ class Polls:
         self._asking: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        """How many tasks are waited for."""
+        return len(self._of_task)
+
     def add(self, waiting: Waiting, then: Then[None], *, looked_at: bool = False) -> None:
         """From now on it is asked for, until it is answered, too late, or removed. `looked_at`: all the time."""
         now = self._clock.monotonic()
@@ -240,7 +244,7 @@ class Polls:
     def _put(self, entry: _Entry, now: float) -> None:
         rest_s = entry.pending.poll_after_s
         if entry.looked_at + LOOKED_AT_S < now:
-            rest_s = max(rest_s, len(self._of_task) / self._per_s)
+            rest_s = max(rest_s, len(self) / self._per_s)
         self._put_at(entry, min(now + rest_s, max(entry.waiting.until, now)))
 
     def _put_at(self, entry: _Entry, due: float) -> None:

@@ -123,6 +123,7 @@ def test_what_nobody_looks_at_shares_the_polls_and_who_looks_is_served_first() -
 
     stand = simulate(run())
     assert all(5.5 <= gap <= 5.5 + LATE_S for gap in gaps(stand.times(4)))
+    assert stand.times(3)[0] <= RULE_S + LATE_S, "the first look brings it forward"
     for number in (3, 10):
         assert all(RULE_S <= gap <= RULE_S + LATE_S for gap in gaps(stand.times(number)))
         assert len(stand.times(number)) >= 35
@@ -166,6 +167,7 @@ def test_an_answer_is_told_once_and_nothing_is_asked_for_after_it() -> None:
     stand = simulate(run())
     assert isinstance(stand.answers[1], ImageResult)
     assert len(stand.times(1)) == 3
+    assert len(stand.polls) == 0
 
 
 @pytest.mark.parametrize("after_s", [0.5, 1.5, 2.2], ids=["before it is asked for", "meanwhile", "between"])
