@@ -88,6 +88,18 @@ async def test_the_last_unit_of_a_budget_can_be_held_and_what_is_spent_counts(tw
     assert (spending.held_units, spending.spent_units) == (30, 20)
 
 
+async def test_a_batch_changes_the_periods_of_its_own_keys_alone(two: Database) -> None:
+    await two.write(lambda tx: add_key(tx, "key_c", budget_units=50, budget_period="day"))
+    mine, others, monthly = a_hold("c1", 20, key=DAILY), KeyBudget("key_c", 50, "day"), KeyBudget("key_b", 50, "month")
+    await booked(two, mine)
+    await booked(two, a_hold("c2", 3, key=others))
+    await booked(two, a_hold("c3", 5, key=monthly))
+    await booked(two, ending=(ended(mine, 7),))
+    periods = (("key_b", "2026-09-21"), ("key_c", "2026-09-21"), ("key_b", "2026-09"))
+    found = await two.read(lambda tx: [keys.spending(tx, *period) for period in periods])
+    assert [(each.held_units, each.spent_units) for each in found] == [(0, 7), (3, 0), (5, 0)]
+
+
 async def test_what_is_held_with_its_capture_takes_nothing_from_what_others_hold(two: Database) -> None:
     other = a_hold("c1", 40, key=DAILY)
     assert await booked(two, other) == [None]

@@ -16,7 +16,7 @@ from app.store.leases import Lease
 from app.store.ledger_verify import verify
 from app.store.media import Media
 from app.store.tasks import Finish
-from tests.store.rows import NOW, a_task, add_account, admit, hold_on_key
+from tests.store.rows import NOW, a_task, add_account, admit, hold, hold_on_key
 
 PICTURE = Media("med_1", "task_1", "acc_1", "output", 0, "image/png", "png", 8, 8, 99, "00", NOW, NOW + 9)
 
@@ -44,9 +44,11 @@ def serve_a_chat(tx: Connection) -> None:
 
 @pytest.fixture
 async def busy(database: Database) -> Database:
-    """A database in which a little of everything has happened."""
+    """A database in which a little of everything has happened; one account holds all that it has."""
     await database.write(lambda tx: add_account(tx, units=1_000))
     await database.write(lambda tx: add_account(tx, "acc_2", billing="unlimited"))
+    await database.write(lambda tx: add_account(tx, "acc_3", units=10))
+    await database.write(lambda tx: hold(tx, "chat_3", 10, account_id="acc_3"))
     await database.write(serve_a_task)
     await database.write(serve_a_chat)
     return database
@@ -73,7 +75,7 @@ async def test_a_ledger_in_order_has_no_violations(busy: Database) -> None:
     found = await busy.read(verify)
     assert found.violations == ()
     assert found.ok
-    assert (found.entries, found.accounts) == (6, 2)
+    assert (found.entries, found.accounts) == (8, 3)
 
 
 async def test_l6_missing_triggers_are_a_violation(busy: Database) -> None:
@@ -128,7 +130,10 @@ PLANTED = {
         "UPDATE ledger_entries SET charge_id = 'other' WHERE charge_id = 'task_2'",
         "L1: task task_2 was admitted with a hold of 10 units; the ledger's is -1",
     ),
-    "a charge for more pictures": ("UPDATE tasks SET images_delivered = 2 WHERE id = 'task_1'", "L8: task task_1"),
+    "a charge for more pictures": (
+        "UPDATE tasks SET images_delivered = 2 WHERE id = 'task_1'",
+        "L8: task task_1 was charged 10 units for 2 images at 10",
+    ),
     "a picture that is gone": ("DELETE FROM media", "L8: task task_1 was charged 10 units with 0 stored and 1"),
     "a picture that nobody drew": ("UPDATE attempts SET state = 'refused'", "with 1 stored and 0 accepted"),
     "a call that was paid twice": (
