@@ -232,8 +232,14 @@ async def test_h97_a_full_disk_is_not_blamed_on_the_picture(converter: Converter
     assert sink.aborted
 
 
+def picture_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("pictures")}
+
+
 async def test_closing_ends_the_threads() -> None:
+    others = picture_threads()  # of gateways that other tests of this process share
     converter = Converter(workers=1)
     await converter.verify(Blob.of(drawn()))
+    assert picture_threads() > others
     await converter.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pictures") and thread.is_alive()]
+    assert picture_threads() == others

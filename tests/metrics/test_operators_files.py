@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OURS: Final = re.compile(r"\b(?:oneshape|process)_[a-z_]+\b")
 LABELS: Final = re.compile(r"(\w+)=~?\"|(\w+)!~?=?\"|by \(([^)]*)\)")
 KNOWN_LABELS: Final = {
-    *("surface", "kind", "model", "status", "vendor", "outcome", "state", "version", "reason"),
+    *("surface", "kind", "model", "status", "vendor", "outcome", "state", "version", "reason", "table"),
     *("le", "job", "instance"),
 }
 ALERTS: Final[list[dict[str, Any]]] = yaml.safe_load(text("deploy/prometheus/alerts.yml"))["groups"][0]["rules"]
