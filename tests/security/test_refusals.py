@@ -83,7 +83,7 @@ async def test_a_process_takes_its_limits_from_the_settings_and_logs_what_it_ref
             head = b"POST /admin/keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\nContent-Length: 5\r\n\r\na"
             await half.send(head % ADMIN_KEY.encode())
             stopped = await half.refused(408, "request_timeout")
-        log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]  # whole, now that it has ended
     for answer in (answers[1], answers[3], answers[4], stopped):
         line = {"event": "connection.refused", "status": answer.status, "code": answer.error["code"]}
         assert line.items() <= told(log, answer)[-1].items()
