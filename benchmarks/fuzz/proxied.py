@@ -89,7 +89,7 @@ async def run(directory: Path, requests: list[bytes], *, limits: ConnectionLimit
 def differences(account: str, seen: list[tuple[str, str]]) -> list[str]:
     """What the application saw more often than nginx sent it, by nginx's own account."""
     sent = Counter[tuple[str, str]]()
-    for line in account.splitlines():
+    for line in filter(None, account.split("\n")):  # `splitlines` would end one at some bytes that a path may have
         told = json.loads(line)
         if told["upstream"]:
             sent[told["path"], BEGUN] += 1
