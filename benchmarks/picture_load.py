@@ -6,11 +6,12 @@ Requests are made of shared parts, so that sixteen uploads cost the memory of on
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
+
+from benchmarks.meanwhile import Meanwhile
 
 READ_BYTES: Final = 1 << 20
 
@@ -158,31 +159,23 @@ async def connected(port: int) -> Connection:
     return connection
 
 
-class Pulse:
+class Pulse(Meanwhile):
     """Asks /healthz a hundred times a second from a thread of its own: how long the event loop lets others wait."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._ended = threading.Event()
         self._times_ms: list[float] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        super().__init__()
 
     def percentile_ms(self, share: float) -> float:
         """The time that this share of the answers took at most."""
         ordered = sorted(self._times_ms) or [0.0]
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Asks on one connection."""
         with socket.create_connection(("127.0.0.1", self._port)) as connection:
-            while not self._ended.wait(0.01):
+            while not self.ended.wait(0.01):
                 started = time.perf_counter()
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
                 connection.recv(4096)

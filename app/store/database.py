@@ -73,7 +73,8 @@ class Database:
 
         Cancelling the caller does not interrupt it: it still commits or rolls back as a whole.
 
-        `flush` False is for what is worth nothing without a later write. Others see it, and it outlives this process,
+        `flush` False is for what is short and worth nothing without a later write: on SQLite it may be run on the event
+        loop, where all else waits for it. Others see it, and it outlives this process,
         but a loss of power (on PostgreSQL: of the server) may undo it until the next flushed write has returned.
 
         `account_id` is for what changes the account's row, which has one writer at a time: such units of this process

@@ -52,9 +52,14 @@ class SqliteBackend:
         writing = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1)
         quick = create_sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=QUICK)
         reading = create_sqlite_engine(url, begin="BEGIN", pool_size=readers, pragmas=("query_only = ON",))
-        write_thread, read_threads = Threads(1, name="store-write"), Threads(readers, name="store-read")
-        tx, quick_tx = await write_thread.run(writing.connect), await write_thread.run(quick.connect)
-        return cls((quick, writing), reading, Writer(tx, write_thread, quick_tx), (write_thread, read_threads))
+        write_thread = Threads(1, name="store-write")
+        try:
+            tx, quick_tx = await write_thread.run(writing.connect), await write_thread.run(quick.connect)
+        except BaseException:
+            await write_thread.close()
+            raise
+        threads = write_thread, Threads(readers, name="store-read")
+        return cls((quick, writing), reading, Writer(tx, write_thread, quick_tx), threads)
 
     async def write(self, unit: Callable[[Connection], T], *, flush: bool, account_id: str | None) -> T:
         """Runs a unit in the writer's next transaction."""

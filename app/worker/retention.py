@@ -60,8 +60,7 @@ class Retention:
 
         while True:
             began = self._clock.monotonic()
-            # Not flushed: what a crash brings back is removed again.
-            if not (batch := await self._database.write(unit, flush=False)):
+            if not (batch := await self._database.write(unit)):
                 break
             removed += batch
             self._metrics.removed(asdict(batch))

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,13 @@ async def test_a_unit_that_needs_no_flush_and_fails_leaves_nothing(database: Dat
         await database.write(adding("acc_1", then=Broken()), flush=False)
     await database.write(adding("acc_2"), flush=False)
     assert await stored(database) == {"acc_2"}
+
+
+async def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(Overloaded):
+        await Database.open(f"sqlite+aiosqlite:///{tmp_path}/missing/a.db")
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("store-")]
 
 
 async def test_what_a_write_returns_is_read_by_anyone_after_it(database: Database, database_url: str) -> None:
